@@ -1,0 +1,78 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// The hot loops of the chunker and the decoders index arrays whose bounds they have checked themselves.
+let hot: [SwiftSetting] = strict
+
+func module(_ name: String, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = strict) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(of name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: "\(name)Tests", dependencies: dependencies, swiftSettings: strict)
+}
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+
+let package = Package(
+    name: "pando",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "pando", targets: ["pando"]),
+        .library(name: "FileDatabase", targets: ["FileDatabase"]),
+        .library(name: "PandoNode", targets: ["Node"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"]), .brew(["lmdb"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+
+        module("Content", [crypto], settings: hot),
+        module("Causality", ["Content"]),
+        module("Merkle", ["Content", "Causality"], settings: hot),
+        module("Access", ["Content", crypto]),
+        module("Replication", ["Content", "Merkle", "Causality", "Access"]),
+        module("Platform", ["Content"]),
+        module("Objects", ["Content", "Platform", "CLMDB", "CZstd"], settings: hot),
+        module("FileDatabase", ["Content", "Objects", "Merkle", "Causality", "Access", "Platform"]),
+        module("Node", [
+            "Content", "FileDatabase", "Merkle", "Causality", "Access", "Objects", "Replication", "Platform",
+            logging, .product(name: "JWTKit", package: "jwt-kit"), crypto,
+        ]),
+        module("HTTPServer", [
+            "Content", "Merkle", "Causality", "Access", "FileDatabase", "Replication", "Objects", "Platform", "Node", logging, lifecycle, nio,
+            .product(name: "Hummingbird", package: "hummingbird"),
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+        ]),
+        module("HTTPClient", [
+            "Content", "Merkle", "Causality", "Access", "Replication", "Platform", "FileDatabase", "Node", logging, nio,
+            .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        ]),
+        .executableTarget(name: "pando", dependencies: [
+            "Content", "Causality", "Merkle", "Access", "Replication", "Platform", "Objects", "FileDatabase", "Node", "HTTPServer",
+            "HTTPClient", logging, lifecycle,
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            .product(name: "Hummingbird", package: "hummingbird"), .product(name: "JWTKit", package: "jwt-kit"), .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        ], swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,124 @@
+import Content
+
+/// For each actor, the highest timestamp of its writes that has been seen; sorted by actor.
+///
+/// Timestamps stand where other systems have counters: they grow per actor just the same.
+public struct VersionVector: Hashable, Sendable {
+    public struct Element: Hashable, Sendable {
+        public var actor: Actor
+        public var timestamp: Timestamp
+
+        public init(actor: Actor, timestamp: Timestamp) {
+            self.actor = actor
+            self.timestamp = timestamp
+        }
+    }
+
+    public private(set) var elements: [Element] = []
+
+    public init() {}
+
+    public init(_ dots: some Sequence<Dot>) {
+        for dot in dots { insert(dot) }
+    }
+
+    public var isEmpty: Bool { elements.isEmpty }
+
+    /// Whether the write has been seen.
+    public func covers(_ dot: Dot) -> Bool {
+        elements.contains { $0.actor == dot.actor && $0.timestamp >= dot.timestamp }
+    }
+
+    /// Whether everything the other has seen has been seen.
+    public func covers(_ other: VersionVector) -> Bool {
+        other.elements.allSatisfy { covers(Dot(timestamp: $0.timestamp, actor: $0.actor)) }
+    }
+
+    public mutating func insert(_ dot: Dot) {
+        // Few actors write one path: a linear search beats anything cleverer.
+        for index in elements.indices {
+            if elements[index].actor == dot.actor {
+                elements[index].timestamp = max(elements[index].timestamp, dot.timestamp)
+                return
+            }
+            if dot.actor < elements[index].actor {
+                elements.insert(Element(actor: dot.actor, timestamp: dot.timestamp), at: index)
+                return
+            }
+        }
+        elements.append(Element(actor: dot.actor, timestamp: dot.timestamp))
+    }
+
+    /// The least vector that covers both.
+    public mutating func merge(_ other: VersionVector) {
+        for element in other.elements {
+            insert(Dot(timestamp: element.timestamp, actor: element.actor))
+        }
+    }
+
+    public func merged(with other: VersionVector) -> VersionVector {
+        var result = self
+        result.merge(other)
+        return result
+    }
+}
+
+// MARK: - Encoding
+
+extension VersionVector {
+    /// More actors than have ever written one path; keeps a hostile count from taking memory.
+    static let maximumCount = 4096
+
+    func encode(to encoder: inout CanonicalEncoder) {
+        encoder.write(elements.count)
+        for element in elements {
+            encoder.write(element.actor)
+            encoder.write(element.timestamp.rawValue)
+        }
+    }
+
+    init(from decoder: inout CanonicalDecoder) throws(MalformedBytes) {
+        let count = try decoder.readCount(limit: VersionVector.maximumCount)
+        for _ in 0..<count {
+            let actor = try decoder.readActor()
+            let timestamp = try decoder.readTimestamp()
+            if let last = elements.last, last.actor >= actor {
+                throw decoder.malformed("version vector out of order")
+            }
+            elements.append(Element(actor: actor, timestamp: timestamp))
+        }
+    }
+}
+
+extension CanonicalEncoder {
+    mutating func write(_ actor: Actor) {
+        write(actor.node.hash)
+        write(UInt64(actor.incarnation))
+    }
+
+    mutating func write(_ dot: Dot) {
+        write(dot.timestamp.rawValue)
+        write(dot.actor)
+    }
+}
+
+extension CanonicalDecoder {
+    mutating func readActor() throws(MalformedBytes) -> Actor {
+        let node = NodeID(try readHash())
+        let incarnation = try readInteger()
+        guard let incarnation = UInt32(exactly: incarnation) else { throw malformed("incarnation over 32 bits") }
+        return Actor(node: node, incarnation: incarnation)
+    }
+
+    mutating func readTimestamp() throws(MalformedBytes) -> Timestamp {
+        let timestamp = Timestamp(rawValue: try readInteger())
+        // The counter must be able to go on from any timestamp that was let in.
+        guard timestamp > .zero, timestamp.rawValue < UInt64.max >> 1 else { throw malformed("timestamp out of range") }
+        return timestamp
+    }
+
+    mutating func readDot() throws(MalformedBytes) -> Dot {
+        let timestamp = try readTimestamp()
+        return Dot(timestamp: timestamp, actor: try readActor())
+    }
+}

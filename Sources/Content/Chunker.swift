@@ -1,0 +1,75 @@
+/// Cuts a stream of bytes where its content says so, so that an insertion moves only the cuts near it.
+///
+/// Normalised FastCDC (Xia et al., "FastCDC: a Fast and Efficient Content-Defined Chunking Approach for Data
+/// Deduplication", USENIX ATC 2016): a gear hash with a harder condition before the average size than after it.
+/// Feed it the stream in pieces of any size; the cuts do not depend on how the stream was split.
+public struct Chunker: Sendable {
+    /// No chunk but a stream's last is smaller: 64 KiB.
+    public static let minimumSize = 64 << 10
+    /// The size at which the condition turns from hard to easy: 256 KiB.
+    public static let normalSize = 256 << 10
+    /// No chunk is larger: 1 MiB.
+    public static let maximumSize = 1 << 20
+
+    // Two bits harder and two bits easier than 18 (the logarithm of the average): normalisation level 2.
+    // The top bits are taken because they have been shifted through the longest run of bytes.
+    static let hardMask: UInt64 = ~0 << (64 - 20)
+    static let easyMask: UInt64 = ~0 << (64 - 16)
+
+    private var length = 0
+    private var hash: UInt64 = 0
+
+    public init() {}
+
+    /// Reads on, to the end of the current chunk or of the bytes.
+    ///
+    /// - Returns: How many of the bytes belong to the current chunk if it ends within them (the rest belongs to the
+    ///   next one and is to be passed again), or nil if all of them do and the chunk goes on.
+    public mutating func cut(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        let start = length
+        let total = start + bytes.count
+        // The first bytes of a chunk can't end it, and the gear hash forgets after 64 bytes.
+        var position = max(start, Chunker.minimumSize - 64)
+        if position >= total {
+            length = total
+            return nil
+        }
+        let found = Gear.table.withUnsafeBufferPointer { gear -> Int? in
+            var hash = self.hash
+            defer { self.hash = hash }
+            let warm = min(Chunker.minimumSize, total)
+            while position < warm {
+                hash = hash << 1 &+ gear[Int(bytes[position - start])]
+                position += 1
+            }
+            let hard = min(Chunker.normalSize, total)
+            while position < hard {
+                hash = hash << 1 &+ gear[Int(bytes[position - start])]
+                position += 1
+                if hash & Chunker.hardMask == 0 { return position }
+            }
+            let easy = min(Chunker.maximumSize, total)
+            while position < easy {
+                hash = hash << 1 &+ gear[Int(bytes[position - start])]
+                position += 1
+                if hash & Chunker.easyMask == 0 { return position }
+            }
+            return position == Chunker.maximumSize ? position : nil
+        }
+        guard let found else {
+            length = total
+            return nil
+        }
+        length = 0
+        hash = 0
+        return found - start
+    }
+}
+
+/// The 256 numbers of the gear hash: the first eight bytes, big-endian, of SHA-256 of "pando gear " and the index
+/// as one byte. Drawn from a hash so that anyone can make the same table.
+enum Gear {
+    static let table: [UInt64] = (0...255).map { index in
+        ContentHash(sha256: Array("pando gear ".utf8) + [UInt8(index)]).highBits
+    }
+}

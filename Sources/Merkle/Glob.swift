@@ -1,0 +1,107 @@
+/// A pattern over paths: `?` is one character, `*` any run of them within a name, `**` any run of whole names.
+///
+/// A pattern is anchored at the root; one without a leading slash matches at any depth, as `**/PATTERN` does.
+/// `/a/**` matches everything below `/a` and `/a` itself.
+public struct Glob: Hashable, Sendable, CustomStringConvertible {
+    public static let maximumLength = 4096
+
+    enum Part: Hashable, Sendable {
+        case names  // **
+        case pattern([Character])
+    }
+
+    public let description: String
+    let parts: [Part]
+
+    public init(_ text: String) throws(InvalidPath) {
+        guard !text.isEmpty else { throw InvalidPath(text, "an empty pattern matches nothing; use '**' for everything") }
+        guard text.utf8.count <= Glob.maximumLength else {
+            throw InvalidPath(text, "the pattern is longer than \(Glob.maximumLength) bytes")
+        }
+        guard !text.utf8.contains(0) else { throw InvalidPath(text, "the pattern has a NUL byte") }
+        description = text
+        var parts: [Part] = text.hasPrefix("/") ? [] : [.names]
+        for name in text.split(separator: "/") {
+            if name == "**" {
+                // Runs of ** mean what one means, and would only cost time.
+                if parts.last != .names { parts.append(.names) }
+            } else {
+                parts.append(.pattern(Array(name)))
+            }
+        }
+        self.parts = parts
+    }
+
+    /// Whether the pattern matches the path. O(parts × names).
+    public func matches(_ path: TreePath) -> Bool {
+        states(after: path.names).contains(parts.count)
+    }
+
+    /// Whether the pattern can match anything below the path.
+    public func canMatch(below path: TreePath) -> Bool {
+        states(after: path.names).contains { $0 < parts.count || parts.last == .names }
+    }
+
+    /// Whether the pattern matches everything below the path, whatever its name.
+    public func matchesAll(below path: TreePath) -> Bool {
+        states(after: path.names).contains { state in
+            state == parts.count ? parts.last == .names : state == parts.count - 1 && parts[state] == .names
+        }
+    }
+
+    /// The positions in `parts` where a match of all names may stand: a simulation of the automaton, so that no
+    /// pattern takes exponential time.
+    private func states(after names: [String]) -> Set<Int> {
+        var states = closure([0])
+        for name in names {
+            if states.isEmpty { break }
+            let characters = Array(name)
+            var next: Set<Int> = []
+            for state in states where state < parts.count {
+                switch parts[state] {
+                case .names: next.insert(state)
+                case .pattern(let pattern):
+                    if Glob.matches(pattern, characters) { next.insert(state + 1) }
+                }
+            }
+            states = closure(next)
+        }
+        return states
+    }
+
+    /// `**` may stand for no name at all.
+    private func closure(_ states: Set<Int>) -> Set<Int> {
+        var result = states
+        for state in states.sorted() {
+            var state = state
+            while state < parts.count, parts[state] == .names {
+                state += 1
+                result.insert(state)
+            }
+        }
+        return result
+    }
+
+    /// The classic two-pointer match with one point to return to: O(pattern × name).
+    private static func matches(_ pattern: [Character], _ name: [Character]) -> Bool {
+        var position = 0
+        var index = 0
+        var star: (position: Int, index: Int)?
+        while index < name.count {
+            if position < pattern.count, pattern[position] == "*" {
+                star = (position, index)
+                position += 1
+            } else if position < pattern.count, pattern[position] == "?" || pattern[position] == name[index] {
+                position += 1
+                index += 1
+            } else if let back = star {
+                position = back.position + 1
+                index = back.index + 1
+                star = (back.position, index)
+            } else {
+                return false
+            }
+        }
+        return pattern[position...].allSatisfy { $0 == "*" }
+    }
+}
