@@ -45,13 +45,14 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"]), .brew(["lmdb"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+        .systemLibrary(name: "CLinux"),
 
         module("Content", [crypto], settings: hot),
         module("Causality", ["Content"]),
         module("Merkle", ["Content", "Causality"], settings: hot),
         module("Access", ["Content", crypto]),
         module("Replication", ["Content", "Merkle", "Causality", "Access"]),
-        module("Platform", ["Content"]),
+        module("Platform", ["Content", "CLinux"]),
         module("Objects", ["Content", "Platform", "CLMDB", "CZstd"], settings: hot),
         module("FileDatabase", ["Content", "Objects", "Merkle", "Causality", "Access", "Platform"]),
         module("Node", [

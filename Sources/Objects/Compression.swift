@@ -1,0 +1,109 @@
+import CZstd
+import Content
+import Synchronization
+
+/// zstd for records: taken where it saves a tenth or more, and not tried where a look at the bytes says that it won't.
+public enum Compression {
+    /// Level 1: the log is written at disk speed.
+    private static let level: Int32 = 1
+    /// Under this the frame's own overhead eats the saving.
+    private static let minimumSize = 96
+    /// Above this many bits of order-0 entropy a byte, a sample is taken for incompressible.
+    private static let incompressibleEntropy = 7.2
+
+    private static let compressors = ContextPool(make: { ZSTD_createCCtx() }, free: { _ = ZSTD_freeCCtx($0) })
+    private static let decompressors = ContextPool(make: { ZSTD_createDCtx() }, free: { _ = ZSTD_freeDCtx($0) })
+
+    /// The compressed bytes, or nil if storing them as they are is better.
+    static func compress(_ bytes: [UInt8]) -> [UInt8]? {
+        guard bytes.count >= minimumSize, looksCompressible(bytes) else { return nil }
+        // Not worth it unless a tenth is saved, so there need not be room for more.
+        let room = bytes.count - bytes.count / 10
+        let result = compressors.with { context in
+            [UInt8](unsafeUninitializedCapacity: room) { out, count in
+                let written = bytes.withUnsafeBytes {
+                    ZSTD_compressCCtx(context, out.baseAddress, room, $0.baseAddress, $0.count, level)
+                }
+                count = ZSTD_isError(written) != 0 ? 0 : written
+            }
+        }
+        return result.isEmpty ? nil : result
+    }
+
+    /// The bytes before compression, which must be exactly `rawLength`; nil if the input is damaged.
+    public static func decompress(_ bytes: UnsafeRawBufferPointer, rawLength: Int) -> [UInt8]? {
+        var isWhole = false
+        let result = decompressors.with { context in
+            [UInt8](unsafeUninitializedCapacity: rawLength) { out, count in
+                let written = ZSTD_decompressDCtx(context, out.baseAddress, rawLength, bytes.baseAddress, bytes.count)
+                isWhole = ZSTD_isError(written) == 0 && written == rawLength
+                count = isWhole ? rawLength : 0
+            }
+        }
+        return isWhole ? result : nil
+    }
+
+    /// Sixteen runs of 256 bytes, evenly spread, tell most media and archives from text and tables.
+    static func looksCompressible(_ bytes: [UInt8]) -> Bool {
+        // Small inputs have too few bytes for an estimate, and cost little to try.
+        if bytes.count < 2048 { return true }
+        var counts = [Int32](repeating: 0, count: 256)
+        var total: Int32 = 0
+        bytes.withUnsafeBufferPointer { bytes in
+            counts.withUnsafeMutableBufferPointer { counts in
+                let runs = min(16, bytes.count / 256)
+                let stride = bytes.count / runs
+                for run in 0..<runs {
+                    for index in run * stride..<run * stride + 256 { counts[Int(bytes[index])] += 1 }
+                }
+                total = Int32(runs) * 256
+            }
+        }
+        // Fewer samples than 4,096 look more orderly than they are.
+        let bias = 255.0 / (2 * Double(total) * 0.6931)
+        var entropy = bias
+        for count in counts where count > 0 {
+            let share = Double(count) / Double(total)
+            entropy -= share * approximateLogarithm(share)
+        }
+        return entropy < incompressibleEntropy
+    }
+
+    /// The logarithm to base 2, within 0.01: exact enough for a threshold, and free of a maths library.
+    private static func approximateLogarithm(_ value: Double) -> Double {
+        let mantissa = value.significand  // 1..<2
+        let fraction = -1.7417939 + (2.8212026 + (-1.4699568 + (0.44717955 - 0.056570851 * mantissa) * mantissa) * mantissa) * mantissa
+        return Double(value.exponent) + fraction
+    }
+}
+
+/// zstd contexts are costly to make and serve one thread at a time.
+private final class ContextPool: Sendable {
+    private struct Idle: @unchecked Sendable {
+        var contexts: [OpaquePointer] = []
+    }
+
+    private let idle = Mutex(Idle())
+    private let make: @Sendable () -> OpaquePointer?
+    private let free: @Sendable (OpaquePointer) -> Void
+    /// More are let go, so that a burst of threads does not hold memory for ever.
+    private static let maximumIdle = 8
+
+    init(make: @escaping @Sendable () -> OpaquePointer?, free: @escaping @Sendable (OpaquePointer) -> Void) {
+        self.make = make
+        self.free = free
+    }
+
+    func with<Result>(_ body: (OpaquePointer) -> Result) -> Result {
+        let context = idle.withLock { $0.contexts.popLast() } ?? make()
+        guard let context else { preconditionFailure("no memory for a zstd context") }
+        let result = body(context)
+        let isKept = idle.withLock { idle in
+            guard idle.contexts.count < ContextPool.maximumIdle else { return false }
+            idle.contexts.append(context)
+            return true
+        }
+        if !isKept { free(context) }
+        return result
+    }
+}

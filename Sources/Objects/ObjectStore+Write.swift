@@ -1,0 +1,189 @@
+import Content
+import Platform
+import Synchronization
+
+/// The sizes of the log, and why.
+enum LogLimits {
+    /// Small enough to be compacted in a few seconds, large enough that ten terabytes are ten thousand files.
+    static let segmentSize: UInt64 = 1 << 30
+    /// The system is asked to start writing out at every step of this size, so that a sync after a large upload waits
+    /// for the last step only.
+    static let writeOutStep: UInt64 = 8 << 20
+    /// Objects held in memory until they are put into the index together: about 8 MB.
+    static let maximumRecent = 65_536
+    /// Bytes of log that a start after a crash may have to read again: about a second.
+    static let maximumReplay: UInt64 = 1 << 30
+}
+
+extension ObjectStore {
+    /// Writes objects that are not here yet. Not durable before the next `commit` or `sync`.
+    ///
+    /// On an error nothing was written.
+    public func append(_ objects: [PreparedObject]) throws(StoreError) {
+        try append(objects, head: nil)
+    }
+
+    /// Writes the objects and a head record, and returns when all of it, and everything appended before, is durable.
+    ///
+    /// On an error the head is what it was.
+    public func commit(_ objects: [PreparedObject], head: ContentHash) throws(StoreError) {
+        try append(objects, head: head)
+        try sync()
+    }
+
+    /// Makes everything appended so far durable.
+    public func sync() throws(StoreError) {
+        let (file, position) = log.withLock { ($0.file, $0.position) }
+        do throws(DiskError) {
+            try file.sync()
+        } catch {
+            // What a failed sync leaves on disk is unknown, and a second one may succeed without having written it.
+            log.withLock { $0.failure = error.description }
+            throw StoreError(.failed, "\(error); restart the node once the disk works")
+        }
+        log.withLock { $0.durable = max($0.durable, position) }
+    }
+
+    private func append(_ objects: [PreparedObject], head: ContentHash?) throws(StoreError) {
+        let absent = Set(try missing(among: objects.map(\.hash)))
+        var seen: Set<ContentHash> = []
+        let new = objects.filter { absent.contains($0.hash) && seen.insert($0.hash).inserted }
+        if new.isEmpty, head == nil { return }
+        try log.withLock { log throws(StoreError) in try write(new, head: head, &log) }
+        flushIfNeeded()
+    }
+
+    /// Writes the records at the log's end and enters them into the table.
+    private func write(_ objects: [PreparedObject], head: ContentHash?, _ log: inout Log) throws(StoreError) {
+        if let failure = log.failure { throw StoreError(.failed, "\(failure); restart the node once the disk works") }
+        do throws(DiskError) {
+            if log.end >= LogLimits.segmentSize { try roll(&log) }
+            let (headers, added) = layOut(objects, log)
+            let headRecord = head.map { headRecordBytes($0, log) } ?? []
+            let (written, failure) = write(headers, objects, headRecord, to: log.file, at: log.end)
+            if let failure {
+                // Back to the last whole record; if even that fails, the next write goes to the same place.
+                try? log.file.truncate(to: log.end)
+                throw failure
+            }
+            log.end += written
+            if let head { log.head = head }
+            // Before the log's lock is given up, so that whoever learns of the position finds its objects.
+            table.withLock { table in
+                for (hash, location) in added { table.recent[hash] = location }
+            }
+            if log.end - log.hinted >= LogLimits.writeOutStep {
+                log.file.startWriting(log.hinted..<log.end)
+                log.hinted = log.end
+            }
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    private func layOut(_ objects: [PreparedObject], _ log: Log) -> (headers: [UInt8], added: [(ContentHash, Location)]) {
+        var headers: [UInt8] = []
+        headers.reserveCapacity(objects.count * RecordHeader.byteCount)
+        var added: [(ContentHash, Location)] = []
+        added.reserveCapacity(objects.count)
+        var offset = log.end
+        for object in objects {
+            let header = RecordHeader(
+                kind: object.kind.rawValue, codec: object.codec.rawValue, rawLength: object.rawLength,
+                storedLength: object.stored.count, hash: object.hash)
+            headers += header.encoded()
+            offset += UInt64(RecordHeader.byteCount)
+            added.append((object.hash, Location(
+                position: LogPosition(segment: log.segment, offset: offset), storedLength: UInt32(object.stored.count),
+                rawLength: UInt32(object.rawLength), kind: object.kind, codec: object.codec)))
+            offset += UInt64(object.stored.count)
+        }
+        return (headers, added)
+    }
+
+    private func headRecordBytes(_ head: ContentHash, _ log: Log) -> [UInt8] {
+        let header = RecordHeader(
+            kind: RecordHeader.headKind, codec: 0, rawLength: HeadPayload.byteCount, storedLength: HeadPayload.byteCount, hash: head)
+        return header.encoded() + HeadPayload(durable: log.durable).encoded(for: head)
+    }
+
+    /// Writes the records' pieces one after another, none of them copied.
+    private func write(
+        _ headers: [UInt8], _ objects: [PreparedObject], _ tail: [UInt8], to file: any DiskFile, at offset: UInt64
+    ) -> (written: UInt64, failure: DiskError?) {
+        headers.withUnsafeBytes { headers in
+            tail.withUnsafeBytes { tail in
+                var parts: [UnsafeRawBufferPointer] = []
+                parts.reserveCapacity(objects.count * 2 + 1)
+                for (index, object) in objects.enumerated() {
+                    let start = index * RecordHeader.byteCount
+                    parts.append(UnsafeRawBufferPointer(rebasing: headers[start..<start + RecordHeader.byteCount]))
+                    object.stored.withUnsafeBytes { parts.append($0) }
+                }
+                parts.append(tail)
+                // The objects hold the arrays, whose storage therefore stays where it is for the whole call.
+                return withExtendedLifetime(objects) {
+                    do throws(DiskError) {
+                        try file.write(parts, at: offset)
+                        return (parts.reduce(0) { $0 + UInt64($1.count) }, nil)
+                    } catch {
+                        return (0, error)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Starts the next segment. The old one is durable before the new one exists, so only the last can be torn.
+    private func roll(_ log: inout Log) throws(DiskError) {
+        try log.file.sync()
+        log.durable = max(log.durable, log.position)
+        log = try Recovery.newSegment(log.segment + 1, on: disk, after: log)
+    }
+}
+
+// MARK: - The index
+
+extension ObjectStore {
+    private func flushIfNeeded() {
+        let end = log.withLock { $0.position }
+        let isDue = table.withLock { table in
+            let behind = end.segment == table.flushed.segment ? end.offset - table.flushed.offset : LogLimits.maximumReplay
+            let isDue = !table.isFlushing && (table.recent.count >= LogLimits.maximumRecent || behind >= LogLimits.maximumReplay)
+            if isDue { table.isFlushing = true }
+            return isDue
+        }
+        if isDue { startFlush() }
+    }
+
+    private func startFlush() {
+        // Weak, so that a store that nobody holds can go while a flush waits.
+        flusher.start { [weak self] in self?.flush() }
+    }
+
+    /// Moves the recent objects into the index and its checkpoint to the log's end.
+    func flush() {
+        let (checkpoint, entries) = log.withLock { log in
+            table.withLock { table in
+                table.isFlushing = true
+                // What an earlier flush failed to write goes along.
+                table.flushing.merge(table.recent) { $1 }
+                table.recent = [:]
+                return (Checkpoint(position: log.position, head: log.head), table.flushing)
+            }
+        }
+        do throws(StoreError) {
+            // The index must never know of a record that a crash can take away.
+            try sync()
+            try index.insert(entries.map { ($0.key, $0.value) }, checkpoint: checkpoint)
+            table.withLock { table in
+                table.flushing = [:]
+                table.flushed = checkpoint.position
+                table.isFlushing = false
+            }
+        } catch {
+            // Nothing is lost: the entries stay in memory and in the log, and the next flush takes them again.
+            table.withLock { $0.isFlushing = false }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+import Content
+import Platform
+import Synchronization
+
+/// An object ready to be written: hashed, and compressed if that helps. Making one needs no store, so that many threads
+/// can at once.
+public struct PreparedObject: Sendable {
+    public let hash: ContentHash
+    public let kind: ObjectKind
+    public let codec: Codec
+    public let rawLength: Int
+    /// The bytes as they will be stored.
+    public let stored: [UInt8]
+
+    public init(_ kind: ObjectKind, _ bytes: [UInt8]) {
+        self.init(kind, bytes, hash: ContentHash(of: kind, bytes))
+    }
+
+    /// - Parameter hash: of these bytes; the caller has just computed it.
+    public init(_ kind: ObjectKind, _ bytes: [UInt8], hash: ContentHash) {
+        self.hash = hash
+        self.kind = kind
+        rawLength = bytes.count
+        if let compressed = Compression.compress(bytes) {
+            codec = .zstd
+            stored = compressed
+        } else {
+            codec = .raw
+            stored = bytes
+        }
+    }
+
+    /// An object as another node stored it. The bytes must have been verified.
+    init(verified hash: ContentHash, _ kind: ObjectKind, _ codec: Codec, rawLength: Int, stored: [UInt8]) {
+        self.hash = hash
+        self.kind = kind
+        self.codec = codec
+        self.rawLength = rawLength
+        self.stored = stored
+    }
+
+    /// Checks an object as it came from elsewhere: that it decompresses to its length and has its hash.
+    public init(
+        checking hash: ContentHash, _ kind: ObjectKind, _ codec: Codec, rawLength: Int, stored: [UInt8]
+    ) throws(MalformedBytes) {
+        switch codec {
+        case .raw:
+            guard stored.count == rawLength, ContentHash(of: kind, stored) == hash else {
+                throw MalformedBytes("object \(hash) has other bytes than its hash says")
+            }
+        case .zstd:
+            guard let raw = stored.withUnsafeBytes({ Compression.decompress($0, rawLength: rawLength) }),
+                ContentHash(of: kind, raw) == hash
+            else { throw MalformedBytes("object \(hash) has other bytes than its hash says") }
+        }
+        self.init(verified: hash, kind, codec, rawLength: rawLength, stored: stored)
+    }
+
+    /// The bytes before compression.
+    public func raw() -> [UInt8] {
+        switch codec {
+        case .raw: stored
+        case .zstd: stored.withUnsafeBytes { Compression.decompress($0, rawLength: rawLength) } ?? []
+        }
+    }
+}
+
+/// All objects of a database: an append-only log in segments, and an index of it.
+///
+/// Safe from any thread. Calls block on the disk.
+public final class ObjectStore: Sendable {
+    /// What is being written where.
+    struct Log {
+        var segment: UInt32
+        var file: any DiskFile
+        /// Where the next record goes.
+        var end: UInt64
+        /// Where the system was last asked to start writing out.
+        var hinted: UInt64
+        var head: ContentHash?
+        /// Everything before it is durable.
+        var durable: LogPosition
+        /// Set when a sync failed.
+        var failure: String?
+
+        var position: LogPosition { LogPosition(segment: segment, offset: end) }
+    }
+
+    /// Objects that the index does not have yet.
+    struct Table {
+        var recent: [ContentHash: Location] = [:]
+        /// On their way into the index.
+        var flushing: [ContentHash: Location] = [:]
+        var isFlushing = false
+        var flushed: LogPosition
+    }
+
+    let disk: any Disk
+    let index: any ObjectIndex
+    let log: Mutex<Log>
+    let table: Mutex<Table>
+    private let files: SegmentFiles
+    let flusher = BlockingThreads(count: 1, name: "index")
+    public let recovery: RecoveryReport
+
+    /// Opens the store, and recovers what a crash left behind.
+    public init(disk: any Disk, index: any ObjectIndex) throws(StoreError) {
+        self.disk = disk
+        self.index = index
+        let recovered = try Recovery(disk: disk, index: index).run()
+        recovery = recovered.report
+        log = Mutex(recovered.log)
+        table = Mutex(Table(recent: recovered.recent, flushed: recovered.indexed))
+        files = SegmentFiles(disk: disk)
+    }
+
+    /// The commit that the newest head record names; nil in a new store.
+    public var head: ContentHash? { log.withLock { $0.head } }
+
+    /// Bytes in all segments.
+    public func byteCount() throws(StoreError) -> UInt64 {
+        var sum: UInt64 = 0
+        do throws(DiskError) {
+            for name in try disk.names() where SegmentFiles.number(of: name) != nil {
+                sum += try disk.open(name).size()
+            }
+        } catch { throw StoreError(error) }
+        return sum
+    }
+
+    public func objectCount() throws(StoreError) -> Int {
+        try index.count() + table.withLock { $0.recent.count + $0.flushing.count }
+    }
+
+    /// Brings the index up to date, so that the next start has nothing to replay.
+    public func close() {
+        flush()
+    }
+}
+
+// MARK: - Reading
+
+extension ObjectStore {
+    public func contains(_ hash: ContentHash) throws(StoreError) -> Bool {
+        try location(of: hash) != nil
+    }
+
+    public func location(of hash: ContentHash) throws(StoreError) -> Location? {
+        if let location = table.withLock({ $0.recent[hash] ?? $0.flushing[hash] }) { return location }
+        // It may have gone from the table into the index between the two looks, never the other way round.
+        return try index.location(of: hash)
+    }
+
+    /// The hashes that are not here, in the order given.
+    public func missing(among hashes: [ContentHash]) throws(StoreError) -> [ContentHash] {
+        let unknown = table.withLock { table in
+            hashes.filter { table.recent[$0] == nil && table.flushing[$0] == nil }
+        }
+        if unknown.isEmpty { return [] }
+        let locations = try index.locations(of: unknown)
+        return zip(unknown, locations).filter { $0.1 == nil }.map(\.0)
+    }
+
+    /// The bytes of an object, checked against its hash.
+    public func read(_ hash: ContentHash, _ kind: ObjectKind) throws(StoreError) -> [UInt8] {
+        guard let location = try location(of: hash) else { throw StoreError(.missing, "\(kind) \(hash) is missing", hash: hash) }
+        guard location.kind == kind else {
+            throw StoreError(.missing, "\(hash) is a \(location.kind), not a \(kind)", hash: hash)
+        }
+        let stored = try readStored(location, hash: hash)
+        let bytes: [UInt8]?
+        switch location.codec {
+        case .raw: bytes = stored
+        case .zstd: bytes = stored.withUnsafeBytes { Compression.decompress($0, rawLength: Int(location.rawLength)) }
+        }
+        guard let bytes, ContentHash(of: kind, bytes) == hash else {
+            throw StoreError(.damaged, "\(kind) \(hash) is damaged in segment \(location.position.segment)", hash: hash)
+        }
+        return bytes
+    }
+
+    /// The bytes of an object as they are stored, unchecked: for sending to someone who checks.
+    public func readStored(_ location: Location, hash: ContentHash) throws(StoreError) -> [UInt8] {
+        var failure: DiskError?
+        let length = Int(location.storedLength)
+        let bytes = [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
+            do throws(DiskError) {
+                count = try readStored(location, into: UnsafeMutableRawBufferPointer(buffer))
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw StoreError(failure) }
+        guard bytes.count == length else {
+            throw StoreError(.damaged, "object \(hash) is cut off in segment \(location.position.segment)", hash: hash)
+        }
+        return bytes
+    }
+
+    /// Reads an object's stored bytes into memory of the caller's, which has exactly room for them.
+    public func readStored(_ location: Location, into buffer: UnsafeMutableRawBufferPointer) throws(DiskError) -> Int {
+        try files.file(location.position.segment).read(into: buffer, at: location.position.offset)
+    }
+}
+
+/// Segments that are open for reading.
+final class SegmentFiles: Sendable {
+    /// Far below the usual limit of 1,024 descriptors a process.
+    private static let maximumOpen = 256
+
+    private let disk: any Disk
+    private let open = Mutex<[UInt32: any DiskFile]>([:])
+
+    init(disk: any Disk) {
+        self.disk = disk
+    }
+
+    func file(_ segment: UInt32) throws(DiskError) -> any DiskFile {
+        if let file = open.withLock({ $0[segment] }) { return file }
+        let file = try disk.open(SegmentFiles.name(of: segment))
+        open.withLock { open in
+            // Readers hold the file they use, so any may go.
+            if open.count >= SegmentFiles.maximumOpen, let some = open.keys.first { open[some] = nil }
+            open[segment] = file
+        }
+        return file
+    }
+
+    static func name(of segment: UInt32) -> String {
+        let digits = String(segment)
+        return String(repeating: "0", count: max(0, 8 - digits.count)) + digits + ".segment"
+    }
+
+    static func number(of name: String) -> UInt32? {
+        guard name.hasSuffix(".segment") else { return nil }
+        return UInt32(name.dropLast(8))
+    }
+}

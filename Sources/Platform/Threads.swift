@@ -1,0 +1,123 @@
+import Foundation
+
+/// Threads for work that blocks, so that the cooperative pool never waits for a disk.
+public final class BlockingThreads: Sendable {
+    /// Trees are edited and walked by recursion along the path, which may be 2,048 names deep.
+    public static let stackSize = 16 << 20
+
+    private let queue: WorkQueue
+
+    public init(count: Int, name: String) {
+        let queue = WorkQueue()
+        self.queue = queue
+        for index in 0..<count {
+            let thread = Thread {
+                while let work = queue.next() { work() }
+            }
+            thread.name = "\(name)-\(index)"
+            thread.stackSize = BlockingThreads.stackSize
+            thread.start()
+        }
+    }
+
+    deinit {
+        queue.close()
+    }
+
+    /// Runs `body` on one of the threads. Work that waits is done in the order of the calls.
+    public func run<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.add { continuation.resume(with: Swift.Result { try body() }) }
+        }
+    }
+
+    /// Starts `body` on one of the threads and goes on.
+    public func start(_ body: @escaping @Sendable () -> Void) {
+        queue.add(body)
+    }
+}
+
+/// Work that waits for a thread.
+private final class WorkQueue: @unchecked Sendable {
+    // The condition guards all of the state.
+    private let condition = NSCondition()
+    private var waiting: [@Sendable () -> Void] = []
+    private var head = 0
+    private var isClosed = false
+
+    func add(_ work: @escaping @Sendable () -> Void) {
+        condition.lock()
+        waiting.append(work)
+        condition.signal()
+        condition.unlock()
+    }
+
+    /// The next piece of work; nil when closed and done.
+    func next() -> (@Sendable () -> Void)? {
+        condition.lock()
+        defer { condition.unlock() }
+        while head == waiting.count {
+            if isClosed { return nil }
+            condition.wait()
+        }
+        let work = waiting[head]
+        head += 1
+        if head == waiting.count {
+            waiting.removeAll(keepingCapacity: true)
+            head = 0
+        }
+        return work
+    }
+
+    func close() {
+        condition.lock()
+        isClosed = true
+        condition.broadcast()
+        condition.unlock()
+    }
+}
+
+/// A queue of requests that one thread takes in batches: whatever came in while it was busy with the last batch.
+public final class Mailbox<Item: Sendable>: @unchecked Sendable {
+    // The condition guards all of the state.
+    private let condition = NSCondition()
+    private var items: [Item] = []
+    private var isClosed = false
+
+    public init() {}
+
+    /// - Returns: false if the mailbox is closed and the item was not taken.
+    public func add(_ item: Item) -> Bool {
+        condition.lock()
+        defer { condition.unlock() }
+        if isClosed { return false }
+        items.append(item)
+        condition.signal()
+        return true
+    }
+
+    /// Waits for items and takes all of them, in order; nil when closed and empty.
+    public func takeAll(limit: Int) -> [Item]? {
+        condition.lock()
+        defer { condition.unlock() }
+        while items.isEmpty {
+            if isClosed { return nil }
+            condition.wait()
+        }
+        if items.count <= limit {
+            let taken = items
+            items = []
+            return taken
+        }
+        let taken = Array(items.prefix(limit))
+        items.removeFirst(limit)
+        return taken
+    }
+
+    public func close() {
+        condition.lock()
+        isClosed = true
+        condition.broadcast()
+        condition.unlock()
+    }
+}
