@@ -50,7 +50,7 @@ let package = Package(
         module("Content", [crypto], settings: hot),
         module("Causality", ["Content"]),
         module("Merkle", ["Content", "Causality"], settings: hot),
-        module("Access", ["Content", crypto]),
+        module("Access", ["Content", "Merkle", crypto]),
         module("Replication", ["Content", "Merkle", "Causality", "Access"]),
         module("Platform", ["Content", "CLinux"]),
         module("Objects", ["Content", "Platform", "CLMDB", "CZstd"], settings: hot),

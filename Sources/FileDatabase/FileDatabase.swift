@@ -1,1 +1,188 @@
-// placeholder
+import Causality
+import Content
+import Foundation
+import Merkle
+import Objects
+import Platform
+import Synchronization
+
+/// A file database in a directory: what a node, or any program, embeds.
+///
+/// Reads work on a `TreeView`, an immutable state, and never wait. Writes go through one thread that takes all waiting
+/// requests into one commit and one sync to disk; a call returns when its commit is durable.
+public final class FileDatabase: Sendable {
+    /// Sizes, and why.
+    public enum Limits {
+        /// Decoded tree nodes in memory: the working set of a few hundred directories.
+        public static let cachedNodes = 24 << 20
+        /// Requests that one commit takes; more wait for the next.
+        static let maximumBatch = 1024
+        /// Threads for reads and hashing. More than cores, since they also wait for the disk.
+        static let threads = max(4, ProcessInfo.processInfo.activeProcessorCount * 2)
+        /// How far ahead of this node's clock a version from elsewhere may be. Heartbeats keep nodes far closer.
+        public static let maximumDrift: UInt64 = 60_000_000
+        /// A document of the system tree.
+        public static let maximumDocumentSize = 64 << 10
+    }
+
+    public let directory: String
+    public let actor: Actor
+    public let store: ObjectStore
+    /// For blocking work of this database's users, too.
+    public let threads: BlockingThreads
+    let nodes: StoredNodes
+    let time: any TimeSource
+    private let lock: DirectoryLock?
+    private let mailbox = Mailbox<WriteRequest>()
+    private let current: Mutex<Head>
+    private let observers = Mutex<[Int: @Sendable (Head) -> Void]>([:])
+    private let writerDone = DispatchSemaphore(value: 0)
+
+    /// Opens the database in a directory, made if it is missing, and recovers what a crash left behind.
+    ///
+    /// - Parameter actor: in whose name this process writes; never used by another process at the same time.
+    /// - Throws: `DirectoryInUse`, `DatabaseError`.
+    public convenience init(directory: String, actor: Actor, time: any TimeSource = SystemTime()) throws {
+        do {
+            _ = try OperatingSystemDisk(path: directory)
+            let lock = try DirectoryLock(directory: directory)
+            let disk = try OperatingSystemDisk(path: directory + "/segments")
+            _ = try OperatingSystemDisk(path: directory + "/index")
+            let index = try FileDatabase.openIndex(directory + "/index")
+            try self.init(
+                directory: directory, store: ObjectStore(disk: disk, index: index), actor: actor, time: time, lock: lock)
+        } catch let error as DirectoryInUse {
+            throw error
+        } catch {
+            throw DatabaseError(error)
+        }
+    }
+
+    /// An index that cannot even be opened is made again from the log.
+    private static func openIndex(_ path: String) throws -> LMDBIndex {
+        do {
+            return try LMDBIndex(directory: path)
+        } catch {
+            let disk = try OperatingSystemDisk(path: path)
+            for name in try disk.names() { try disk.remove(name) }
+            return try LMDBIndex(directory: path)
+        }
+    }
+
+    /// A database over any store: for simulations and tests.
+    public init(
+        directory: String = "", store: ObjectStore, actor: Actor, time: any TimeSource, lock: DirectoryLock? = nil
+    ) throws {
+        self.directory = directory
+        self.store = store
+        self.actor = actor
+        self.time = time
+        self.lock = lock
+        nodes = StoredNodes(store: store, cache: NodeCache(limit: Limits.cachedNodes))
+        threads = BlockingThreads(count: Limits.threads, name: "database")
+        var head = Head(hash: nil, commit: Commit(
+            files: .empty, system: .empty, parents: [], actor: actor, time: .zero, cause: ""))
+        if let hash = store.head { head = Head(hash: hash, commit: try Commit(decoding: store.read(hash, .commit))) }
+        current = Mutex(head)
+        startWriter(clock: HybridClock(last: head.commit.time))
+    }
+
+    /// Finishes the requests that wait, and closes. Later requests are refused.
+    public func close() {
+        mailbox.close()
+        writerDone.wait()
+        writerDone.signal()
+        store.close()
+    }
+
+    /// The newest durable state.
+    public var head: Head { current.withLock { $0 } }
+
+    /// A view of the newest durable state, which stays what it is.
+    public var view: TreeView { TreeView(head: head, nodes: nodes, store: store) }
+
+    /// Calls `body` after each commit, in order, on the writer's thread; it must not block.
+    /// - Returns: what to give to `removeObserver`.
+    public func addObserver(_ body: @escaping @Sendable (Head) -> Void) -> Int {
+        observers.withLock { observers in
+            let key = (observers.keys.max() ?? 0) + 1
+            observers[key] = body
+            return key
+        }
+    }
+
+    public func removeObserver(_ key: Int) {
+        observers.withLock { $0[key] = nil }
+    }
+}
+
+// MARK: - The writer
+
+/// A request to the writer: what it does to the draft, and whom it tells.
+struct WriteRequest: Sendable {
+    /// Changes the draft, or throws and leaves it; returns what to call once the commit is durable or has failed.
+    var apply: @Sendable (inout Draft) throws -> @Sendable ((any Error)?) -> Void
+    /// Called instead where `apply` throws.
+    var refuse: @Sendable (any Error) -> Void
+}
+
+extension FileDatabase {
+    /// Runs `body` in the writer and returns its result when the commit that holds its changes is durable.
+    ///
+    /// - Parameter body: reads first and changes last: if it throws, it must not have changed the draft.
+    func write<Result: Sendable>(_ body: @escaping @Sendable (inout Draft) throws -> Result) async throws -> Result {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Result, any Error>) in
+            let request = WriteRequest(
+                apply: { draft in
+                    let result = try body(&draft)
+                    return { error in
+                        if let error { continuation.resume(throwing: error) } else { continuation.resume(returning: result) }
+                    }
+                },
+                refuse: { continuation.resume(throwing: DatabaseError($0)) })
+            if !mailbox.add(request) {
+                continuation.resume(throwing: DatabaseError(.unavailable, "the database is closed"))
+            }
+        }
+    }
+
+    private func startWriter(clock: HybridClock) {
+        let thread = Thread { [self] in
+            var clock = clock
+            while let batch = mailbox.takeAll(limit: Limits.maximumBatch) { commit(batch, &clock) }
+            writerDone.signal()
+        }
+        thread.name = "writer"
+        thread.stackSize = BlockingThreads.stackSize
+        thread.start()
+    }
+
+    /// One batch, one commit, one sync.
+    private func commit(_ batch: [WriteRequest], _ clock: inout HybridClock) {
+        let before = head
+        var draft = Draft(head: before, nodes: nodes, clock: clock, actor: actor, time: time)
+        var finished: [@Sendable ((any Error)?) -> Void] = []
+        for request in batch {
+            do {
+                finished.append(try request.apply(&draft))
+            } catch {
+                request.refuse(error)
+            }
+        }
+        // Timestamps given out are never given out again, whatever becomes of the commit.
+        clock = draft.clock
+        do {
+            if draft.isChanged {
+                let (head, objects) = try draft.finish()
+                if let hash = head.hash { try store.commit(objects, head: hash) }
+                for node in draft.nodes.made.values { nodes.cache.insert(node) }
+                current.withLock { $0 = head }
+                for observer in observers.withLock({ $0.values.map { $0 } }) { observer(head) }
+            }
+            for finish in finished { finish(nil) }
+        } catch {
+            let error = DatabaseError(error)
+            for finish in finished { finish(error) }
+        }
+    }
+}

@@ -29,7 +29,7 @@ public struct Aggregates: Hashable, Sendable {
         left.directories &+= right.directories
     }
 
-    func encode(to encoder: inout CanonicalEncoder) {
+    public func encode(to encoder: inout CanonicalEncoder) {
         encoder.write(files)
         encoder.write(bytes)
         encoder.write(conflicts)
@@ -37,7 +37,7 @@ public struct Aggregates: Hashable, Sendable {
         encoder.write(directories)
     }
 
-    init(from decoder: inout CanonicalDecoder) throws(MalformedBytes) {
+    public init(from decoder: inout CanonicalDecoder) throws(MalformedBytes) {
         files = try decoder.readInteger()
         bytes = try decoder.readInteger()
         conflicts = try decoder.readInteger()
@@ -59,12 +59,12 @@ public struct Subtree: Hashable, Sendable {
     /// The directory with no entries.
     public static let empty = Subtree(root: TreeNode.empty.hash, aggregates: .zero)
 
-    func encode(to encoder: inout CanonicalEncoder) {
+    public func encode(to encoder: inout CanonicalEncoder) {
         encoder.write(root)
         aggregates.encode(to: &encoder)
     }
 
-    init(from decoder: inout CanonicalDecoder) throws(MalformedBytes) {
+    public init(from decoder: inout CanonicalDecoder) throws(MalformedBytes) {
         root = try decoder.readHash()
         aggregates = try Aggregates(from: &decoder)
     }

@@ -1,0 +1,99 @@
+import Causality
+import Content
+import Merkle
+import Objects
+import Platform
+
+/// What a join brought.
+public struct JoinResult: Sendable {
+    /// Whether anything changed.
+    public var isChanged: Bool
+    /// Paths that were conflicted before and after.
+    public var conflictsBefore: UInt64
+    public var conflictsAfter: UInt64
+}
+
+extension FileDatabase {
+    /// Joins a tree of another node, all of whose objects are here, into one of this database's, in one commit.
+    ///
+    /// The work is done beside the writer; the writer itself joins only what was written meanwhile.
+    ///
+    /// - Parameter latest: the latest timestamp in it; this node's next write is later.
+    public func join(_ other: Subtree, into tree: Tree, latest: Timestamp, cause: String) async throws -> JoinResult {
+        let base = head[tree]
+        let prepared = try await threads.run { [nodes, store] in
+            try asDatabaseErrors {
+                var draft = DraftNodes(over: nodes)
+                let joined = try base.joined(with: other, in: &draft)
+                try store.append(draft.made.values.map { PreparedObject(.tree, $0.bytes, hash: $0.hash) })
+                return joined
+            }
+        }
+        return try await write { draft in
+            let current = try draft.settled(tree)
+            var joined = prepared
+            if current.root != base.root { joined = try current.joined(with: prepared, in: &draft.nodes) }
+            draft.observe(latest)
+            let result = JoinResult(
+                isChanged: joined.root != current.root, conflictsBefore: current.aggregates.conflicts,
+                conflictsAfter: joined.aggregates.conflicts)
+            if result.isChanged {
+                draft.replace(tree, with: joined, parent: nil)
+                draft.note(cause: cause)
+            }
+            return result
+        }
+    }
+
+    /// Joins registers of another node, all of whose objects are here, in one commit.
+    public func join(
+        _ registers: [(path: TreePath, register: Register)], into tree: Tree, latest: Timestamp, cause: String
+    ) async throws -> JoinResult {
+        try await write { draft in
+            let before = try draft.settled(tree)
+            var changes: [(TreePath, Register)] = []
+            for (path, register) in registers {
+                let old = try before.entry(at: path, in: draft.nodes)?.register
+                let joined = old?.joined(with: register) ?? register
+                if joined != old { changes.append((path, joined)) }
+            }
+            draft.observe(latest)
+            for (path, register) in changes { draft.set(path, to: register, in: tree) }
+            if !changes.isEmpty { draft.note(cause: cause) }
+            let after = try draft.settled(tree)
+            return JoinResult(
+                isChanged: !changes.isEmpty, conflictsBefore: before.aggregates.conflicts,
+                conflictsAfter: after.aggregates.conflicts)
+        }
+    }
+
+    /// Writes a document of the system tree; nil deletes it.
+    public func setDocument(_ bytes: [UInt8]?, at path: TreePath) async throws {
+        try await setDocuments([(path, bytes)])
+    }
+
+    /// Writes documents of the system tree in one commit; nil deletes one.
+    public func setDocuments(_ documents: [(path: TreePath, bytes: [UInt8]?)]) async throws {
+        try await write { draft in
+            var changes: [(TreePath, Value, Register?)] = []
+            for (path, bytes) in documents {
+                let old = try draft.entry(at: path, in: .system)?.register
+                guard let bytes else {
+                    if let old, !old.winner.value.isTombstone { changes.append((path, .tombstone, old)) }
+                    continue
+                }
+                guard bytes.count <= Limits.maximumDocumentSize else {
+                    throw DatabaseError(.invalid, "a document of \(bytes.count) bytes is too large", path: path)
+                }
+                let object = PreparedObject(.chunk, bytes)
+                draft.add([object])
+                let content = FileContent(root: object.hash, height: 0, size: UInt64(bytes.count))
+                let value = Value.file(FileValue(
+                    content: content, mediaType: "application/json", modifiedAt: Int64(draft.time.wallMicroseconds()) * 1000))
+                changes.append((path, value, old))
+            }
+            for (path, value, old) in changes { draft.write(value, at: path, over: old, in: .system) }
+            draft.note(cause: "settings")
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import Causality
+import Content
+import Merkle
+
+extension FileDatabase {
+    /// Deletes a file, or a directory with all that is in it.
+    ///
+    /// - Throws: `DatabaseError`: `notFound`; `conflict` for a directory that is not empty, unless `recursive`.
+    public func delete(_ path: TreePath, recursive: Bool = false, if condition: WriteCondition = .none) async throws {
+        try await write { draft in
+            guard !path.isRoot else { throw DatabaseError(.conflict, "the root cannot be deleted", path: path) }
+            guard let entry = try draft.entry(at: path), entry.isVisible else {
+                throw DatabaseError(.notFound, "nothing is there", path: path)
+            }
+            if condition != .none, let current = entry.current {
+                _ = try draft.checkPut(current.value, at: path, if: condition)
+            }
+            if entry.isDirectory, entry.subtree?.aggregates.isVisible == true, !recursive {
+                throw DatabaseError(.conflict, "is a directory that is not empty; delete it recursively", path: path)
+            }
+            for (path, register) in try draft.liveRegisters(at: path) { draft.write(.tombstone, at: path, over: register) }
+            draft.note(cause: "delete \(path)")
+        }
+    }
+
+    /// Moves a file or a whole directory, in one commit. Losing versions stay where they are.
+    ///
+    /// - Throws: `DatabaseError`: `notFound`; `conflict` where the target exists, unless `replace`; `invalid` for a move
+    ///   into itself.
+    public func move(_ source: TreePath, to target: TreePath, replace: Bool = false) async throws -> FileInfo {
+        try await transfer(source, to: target, replace: replace, removesSource: true)
+    }
+
+    /// Copies a file or a whole directory by reference: no content is read or written.
+    public func copy(_ source: TreePath, to target: TreePath, replace: Bool = false) async throws -> FileInfo {
+        try await transfer(source, to: target, replace: replace, removesSource: false)
+    }
+
+    private func transfer(
+        _ source: TreePath, to target: TreePath, replace: Bool, removesSource: Bool
+    ) async throws -> FileInfo {
+        try await write { draft in
+            guard let entry = try draft.entry(at: source), entry.isVisible, !source.isRoot else {
+                throw DatabaseError(.notFound, "nothing is there", path: source)
+            }
+            let subtree = try draft.settled(.files)
+            if source == target, let info = FileInfo(source, entry) { return info }
+            guard !target.isWithin(source) else {
+                throw DatabaseError(.invalid, "cannot go into itself, to '\(target)'", path: source)
+            }
+            guard !target.isRoot, !source.isWithin(target) else {
+                throw DatabaseError(.conflict, "'\(target)' is a directory above it", path: source)
+            }
+            try draft.checkParents(of: target, in: subtree)
+            let old = try subtree.entry(at: target, in: draft.nodes)
+            if old?.isVisible == true, !replace {
+                throw DatabaseError(.conflict, "exists; delete it first, or ask to replace it", path: target)
+            }
+            let moved = try draft.liveRegisters(at: source)
+            let replaced = try draft.liveRegisters(at: target)
+            let arriving = try moved.map { path, register in
+                let place = target.appending(path.names.dropFirst(source.depth))
+                guard place.length <= TreePath.maximumLength else {
+                    throw DatabaseError(.invalid, "would be longer than \(TreePath.maximumLength) bytes at '\(target)'", path: path)
+                }
+                return (path: place, value: register.winner.value, old: try subtree.entry(at: place, in: draft.nodes)?.register)
+            }
+            let taken = Set(arriving.map(\.path))
+            for (path, register) in replaced where !taken.contains(path) { draft.write(.tombstone, at: path, over: register) }
+            if removesSource { for (path, register) in moved { draft.write(.tombstone, at: path, over: register) } }
+            for item in arriving { draft.write(item.value, at: item.path, over: item.old) }
+            draft.note(cause: "\(removesSource ? "move" : "copy") \(source) to \(target)")
+            guard let new = try draft.entry(at: target), let info = FileInfo(target, new) else {
+                throw DatabaseError(.unavailable, "is not at '\(target)' after the move", path: source)
+            }
+            return info
+        }
+    }
+}
+
+extension Draft {
+    /// What is current at a path and below: the registers whose winner is no tombstone, the path's own first. A file that
+    /// a directory hides is not current.
+    mutating func liveRegisters(at path: TreePath) throws -> [(path: TreePath, register: Register)] {
+        guard let top = try entry(at: path) else { return [] }
+        func isCurrent(_ entry: Entry) -> Bool {
+            entry.current != nil || entry.register?.winner.value == .directory
+        }
+        var result: [(path: TreePath, register: Register)] = []
+        if isCurrent(top), let register = top.register { result.append((path, register)) }
+        guard let directory = top.subtree else { return result }
+        var walk = try directory.walk(at: path, in: nodes) { $1.aggregates.isVisible }
+        while let (path, entry) = try walk.next() {
+            if isCurrent(entry), let register = entry.register { result.append((path, register)) }
+        }
+        return result
+    }
+}

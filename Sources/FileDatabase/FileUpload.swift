@@ -1,0 +1,91 @@
+import Content
+import Objects
+import Platform
+
+/// A file on its way in: takes the bytes in pieces of any size, and cuts, hashes and stores them in one pass. Holds a few
+/// chunks at the most.
+///
+/// Chunks are stored as they come; nothing shows before the content is put at a path. An upload that is dropped changes
+/// nothing.
+public final class FileUpload {
+    /// Chunks that are being hashed and written at once.
+    private static let maximumInFlight = 3
+
+    private let database: FileDatabase
+    private var chunker = Chunker()
+    private var open: [UInt8] = []
+    /// Chunks that are complete and not yet under way.
+    private var ready: [[UInt8]] = []
+    private var inFlight: [(size: Int, hash: Task<ContentHash, any Error>)] = []
+    private var manifest = ManifestBuilder()
+    private var nodes: [PreparedObject] = []
+    private var hasChunks = false
+    public private(set) var byteCount: UInt64 = 0
+
+    public init(to database: FileDatabase) {
+        self.database = database
+    }
+
+    /// Takes bytes. Call `drain` before the next call.
+    public func add(_ bytes: UnsafeRawBufferPointer) {
+        byteCount += UInt64(bytes.count)
+        var rest = bytes
+        while let end = chunker.cut(rest) {
+            open.append(contentsOf: rest[..<end])
+            ready.append(open)
+            open = []
+            open.reserveCapacity(Chunker.normalSize + Chunker.normalSize / 2)
+            rest = UnsafeRawBufferPointer(rebasing: rest[end...])
+        }
+        open.append(contentsOf: rest)
+    }
+
+    /// Starts work on the complete chunks, and waits while too many are under way: this is what holds a fast sender back.
+    public func drain() async throws {
+        for chunk in ready {
+            if inFlight.count >= FileUpload.maximumInFlight { try await collect() }
+            start(chunk)
+        }
+        ready.removeAll()
+    }
+
+    /// Ends the file.
+    /// - Returns: its content, and the objects that are left to be written with the commit.
+    public func finish() async throws -> (content: FileContent, objects: [PreparedObject]) {
+        try await drain()
+        if !hasChunks, inFlight.isEmpty {
+            // A file of one chunk: its bytes travel with the commit.
+            let object = PreparedObject(.chunk, open)
+            return (FileContent(root: object.hash, height: 0, size: byteCount), [object])
+        }
+        if !open.isEmpty { start(open) }
+        while !inFlight.isEmpty { try await collect() }
+        let content = try manifest.finish { nodes.append(PreparedObject(.manifest, $1, hash: $0)) }
+        return (content, nodes)
+    }
+
+    private func start(_ chunk: [UInt8]) {
+        hasChunks = true
+        let database = self.database
+        inFlight.append((chunk.count, Task {
+            try await database.threads.run {
+                try asDatabaseErrors {
+                    let object = PreparedObject(.chunk, chunk)
+                    try database.store.append([object])
+                    return object.hash
+                }
+            }
+        }))
+    }
+
+    private func collect() async throws {
+        let (size, task) = inFlight.removeFirst()
+        let hash = try await task.value
+        try manifest.append(chunk: hash, size: size) { nodes.append(PreparedObject(.manifest, $1, hash: $0)) }
+        if nodes.count >= 64 {
+            let nodes = self.nodes
+            self.nodes = []
+            try await database.threads.run { [database] in try asDatabaseErrors { try database.store.append(nodes) } }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+import Causality
+import Content
+import Merkle
+
+/// What a listing shows of what is there.
+public struct ListOptions: Sendable {
+    /// Everything below, not only what is directly in the directory.
+    public var recursive = false
+    public var glob: Glob?
+    /// Items at the most.
+    public var limit = 1000
+    /// The path that the last page ended with.
+    public var after: TreePath?
+    /// Whether a path may be shown, and whether anything below one may be.
+    public var shows: @Sendable (TreePath) -> Bool = { _ in true }
+    public var showsBelow: @Sendable (TreePath) -> Bool = { _ in true }
+
+    public init() {}
+}
+
+/// A page of a listing.
+public struct Listing: Sendable {
+    public var items: [FileInfo]
+    /// Where the next page goes on; nil on the last one.
+    public var next: TreePath?
+}
+
+extension TreeView {
+    /// What a user sees at a path, `/.conflicts/` included; nil if that is nothing.
+    public func info(at path: TreePath) throws -> FileInfo? {
+        if path.names.first == TreeView.conflictsName { return try conflictsInfo(at: path) }
+        return try entry(at: path).flatMap { FileInfo(path, $0) }
+    }
+
+    /// A page of a directory's listing, in order of path.
+    public func list(_ path: TreePath, _ options: ListOptions) throws -> Listing {
+        try asDatabaseErrors {
+            if path.names.first == TreeView.conflictsName { return try listConflicts(path, options) }
+            guard let directory = try entry(at: path)?.subtree else { return Listing(items: [], next: nil) }
+            // Losers, deleted names and what the reader may not see are passed over without costing a place.
+            let matches: (TreePath) -> Bool = { options.glob?.matches($0) ?? true }
+            var items: [FileInfo] = []
+            var walk = try directory.walk(at: path, after: options.after, in: nodes) { place, subtree in
+                options.recursive && subtree.aggregates.isVisible && options.showsBelow(place)
+                    && options.glob?.canMatch(below: place) ?? true
+            }
+            while let (place, entry) = try walk.next() {
+                guard let info = FileInfo(place, entry), matches(place), options.shows(place) else { continue }
+                if items.count == options.limit { return Listing(items: items, next: items.last?.path) }
+                items.append(info)
+            }
+            return Listing(items: items, next: nil)
+        }
+    }
+}
+
+// MARK: - /.conflicts/
+
+extension TreeView {
+    /// The name of the view of losing versions, at the root: `/.conflicts/PATH/VERSION`.
+    public static let conflictsName = ".conflicts"
+
+    /// The names that are not files' or directories' at the root.
+    public static func isReserved(_ path: TreePath) -> Bool {
+        path.names.first == conflictsName || path.names.first == ".system"
+    }
+
+    /// Where a losing version is read.
+    public static func conflictsPath(of version: Version, at path: TreePath) -> TreePath {
+        root(conflictsName).appending(path.names[...]).appending(version.dot.description)
+    }
+
+    private static func root(_ name: String) -> TreePath {
+        TreePath.root.appending(name)
+    }
+
+    private func conflictsInfo(at path: TreePath) throws -> FileInfo? {
+        let place = TreePath.root.appending(path.names.dropFirst())
+        if let version = place.name, let parent = place.parent, !parent.isRoot,
+            let loser = try loser(named: version, at: parent), !loser.value.isTombstone
+        {
+            return FileInfo(loser: loser, at: path)
+        }
+        guard let entry = try entry(at: place), entry.aggregates.conflicts > 0 || place.isRoot else { return nil }
+        return FileInfo(conflictsDirectory: path, conflicts: entry.aggregates.conflicts)
+    }
+
+    /// A directory of the view: the names below it that lead to losers, and the losers of the path itself.
+    private func listConflicts(_ path: TreePath, _ options: ListOptions) throws -> Listing {
+        let top = TreePath.root.appending(path.names.dropFirst())
+        guard let entry = try entry(at: top) else { return Listing(items: [], next: nil) }
+        var items: [FileInfo] = []
+        func add(_ info: FileInfo) -> Bool {
+            if let after = options.after, info.path <= after { return true }
+            guard options.glob?.matches(info.path) ?? true else { return true }
+            if items.count == options.limit { return false }
+            items.append(info)
+            return true
+        }
+        func addLosers(of entry: Entry, at place: TreePath) -> Bool {
+            entry.losers.filter { !$0.value.isTombstone }.allSatisfy {
+                add(FileInfo(loser: $0, at: TreeView.conflictsPath(of: $0, at: place)))
+            }
+        }
+        guard addLosers(of: entry, at: top) else { return Listing(items: items, next: items.last?.path) }
+        if let directory = entry.subtree {
+            var walk = try directory.walk(at: top, in: nodes) { place, subtree in
+                options.recursive && subtree.aggregates.conflicts > 0 && options.showsBelow(place)
+            }
+            while let (place, entry) = try walk.next() {
+                guard entry.aggregates.conflicts > 0, options.shows(place) || options.showsBelow(place) else { continue }
+                let view = path.appending(place.names.dropFirst(top.depth))
+                let directory = FileInfo(conflictsDirectory: view, conflicts: entry.aggregates.conflicts)
+                guard add(directory), !options.recursive || !options.shows(place) || addLosers(of: entry, at: place) else {
+                    return Listing(items: items, next: items.last?.path)
+                }
+            }
+        }
+        return Listing(items: items, next: nil)
+    }
+}

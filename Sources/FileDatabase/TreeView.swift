@@ -1,0 +1,53 @@
+import Causality
+import Content
+import Merkle
+import Objects
+
+/// An immutable state of the database. Everything under its roots stays as it is while it is read. Calls block on the
+/// disk where a node is not in memory.
+public struct TreeView: Sendable {
+    public let head: Head
+    let nodes: StoredNodes
+    let store: ObjectStore
+
+    public var files: Subtree { head.commit.files }
+
+    /// The entry at a path; for the root, one without a register.
+    public func entry(at path: TreePath, in tree: Tree = .files) throws -> Entry? {
+        if path.isRoot { return Entry(name: "", subtree: head[tree]) }
+        return try asDatabaseErrors { try head[tree].entry(at: path, in: nodes) }
+    }
+
+    /// A node of either tree.
+    public func node(_ hash: ContentHash) throws -> TreeNode {
+        try asDatabaseErrors { try nodes.node(hash) }
+    }
+
+    /// For reading trees that are complete here, whether they are a part of this view or not.
+    public var reader: some NodeReader & Sendable { nodes }
+
+    /// A document of the system tree; nil if there is none.
+    public func document(_ path: TreePath) throws -> [UInt8]? {
+        guard case .file(let file)? = try entry(at: path, in: .system)?.current?.value else { return nil }
+        return try asDatabaseErrors { try store.read(file.content.root, .chunk) }
+    }
+
+    /// The documents directly below a path of the system tree, by name.
+    public func documents(in path: TreePath) throws -> [(name: String, bytes: [UInt8])] {
+        try asDatabaseErrors {
+            guard let directory = try entry(at: path, in: .system)?.subtree else { return [] }
+            var entries = try directory.entries(in: nodes)
+            var documents: [(name: String, bytes: [UInt8])] = []
+            while let entry = try entries.next() {
+                guard case .file(let file)? = entry.current?.value else { continue }
+                documents.append((entry.name, try store.read(file.content.root, .chunk)))
+            }
+            return documents
+        }
+    }
+}
+
+/// Runs `body` and puts what it throws into the database's words.
+func asDatabaseErrors<Result>(_ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch { throw DatabaseError(error) }
+}
