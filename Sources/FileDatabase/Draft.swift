@@ -59,7 +59,6 @@ struct Draft {
     /// Objects to be written along with the commit.
     private(set) var objects: [PreparedObject] = []
     private(set) var causes: [String] = []
-    private(set) var parents: [ContentHash] = []
     private(set) var isChanged = false
     private(set) var clock: HybridClock
     let actor: Actor
@@ -109,12 +108,11 @@ struct Draft {
     }
 
     /// Puts a joined tree in the place of the settled one.
-    mutating func replace(_ tree: Tree, with subtree: Subtree, parent: ContentHash?) {
+    mutating func replace(_ tree: Tree, with subtree: Subtree) {
         switch tree {
         case .files: files.replace(with: subtree)
         case .system: system.replace(with: subtree)
         }
-        if let parent, !parents.contains(parent) { parents.append(parent) }
         isChanged = true
     }
 
@@ -131,7 +129,7 @@ struct Draft {
         let cause = causes.count <= 1 ? causes.first ?? "" : "\(causes[0]) and \(causes.count - 1) more"
         let commit = Commit(
             files: try settled(.files), system: try settled(.system),
-            parents: (head.hash.map { [$0] } ?? []) + parents.prefix(Commit.maximumParents - 1),
+            parents: head.hash.map { [$0] } ?? [],
             actor: actor, time: clock.last, cause: String(decoding: cause.utf8.prefix(200), as: UTF8.self))
         let object = PreparedObject(.commit, commit.encoded())
         let nodes = self.nodes.made.values.map { PreparedObject(.tree, $0.bytes, hash: $0.hash) }

@@ -19,7 +19,8 @@ extension FileDatabase {
     /// The work is done beside the writer; the writer itself joins only what was written meanwhile.
     ///
     /// - Parameter latest: the latest timestamp in it; this node's next write is later.
-    public func join(_ other: Subtree, into tree: Tree, latest: Timestamp, cause: String) async throws -> JoinResult {
+    public func join(_ other: ContentHash, into tree: Tree, latest: Timestamp, cause: String) async throws -> JoinResult {
+        let other = Subtree(root: other, aggregates: .zero)
         let base = head[tree]
         let prepared = try await threads.run { [nodes, store] in
             try asDatabaseErrors {
@@ -38,7 +39,7 @@ extension FileDatabase {
                 isChanged: joined.root != current.root, conflictsBefore: current.aggregates.conflicts,
                 conflictsAfter: joined.aggregates.conflicts)
             if result.isChanged {
-                draft.replace(tree, with: joined, parent: nil)
+                draft.replace(tree, with: joined)
                 draft.note(cause: cause)
             }
             return result
@@ -64,6 +65,17 @@ extension FileDatabase {
             return JoinResult(
                 isChanged: !changes.isEmpty, conflictsBefore: before.aggregates.conflicts,
                 conflictsAfter: after.aggregates.conflicts)
+        }
+    }
+
+    /// Takes another cluster's system tree, all of whose objects are here, in the place of this one's.
+    public func replaceSystem(with root: ContentHash, latest: Timestamp) async throws {
+        try await write { draft in
+            _ = try draft.settled(.system)
+            let sums = try draft.nodes.node(root).aggregates()
+            draft.observe(latest)
+            draft.replace(.system, with: Subtree(root: root, aggregates: sums))
+            draft.note(cause: "join a cluster")
         }
     }
 

@@ -101,6 +101,20 @@ public final class FileDatabase: Sendable {
     /// A view of the newest durable state, which stays what it is.
     public var view: TreeView { TreeView(head: head, nodes: nodes, store: store) }
 
+    /// Microseconds since 1970, on this node's clock.
+    public var now: UInt64 { time.wallMicroseconds() }
+
+    /// A tree node that may or may not belong to a tree of this database; nil if it is not here. Blocks.
+    public func storedNode(_ hash: ContentHash) throws -> TreeNode? {
+        do {
+            return try nodes.node(hash)
+        } catch let error as StoreError where error.code == .missing {
+            return nil
+        } catch {
+            throw DatabaseError(error)
+        }
+    }
+
     /// Calls `body` after each commit, in order, on the writer's thread; it must not block.
     /// - Returns: what to give to `removeObserver`.
     public func addObserver(_ body: @escaping @Sendable (Head) -> Void) -> Int {

@@ -10,6 +10,8 @@ extension Subtree {
     /// Associative, commutative and idempotent, as the join of registers is. Subdirectories that only one side has are
     /// taken whole; O(differences × log n).
     ///
+    /// The other tree's own sums are not looked at: a root is enough.
+    ///
     /// - Parameter changed: told each path whose register in this tree changes, or which comes in as a whole.
     public func joined(
         with other: Subtree, in store: inout some NodeStore, changed: (TreeDifference) throws -> Void = { _ in }

@@ -1,1 +1,113 @@
-// placeholder
+import Access
+import Causality
+import Content
+import FileDatabase
+import Foundation
+import Logging
+import Merkle
+import Platform
+import Synchronization
+
+/// A node of a cluster: a file database, who may use it, and the peers that it exchanges changes with.
+public final class Node: Sendable {
+    /// The version that a node tells others.
+    public static let version = "0.1.0"
+
+    public let database: FileDatabase
+    public let logger: Logger
+    let key: NodeKey
+    let transport: any Transport
+    let local: LocalStateFile
+    let label: String?
+    let sessions = Mutex(Sessions())
+    let guesses = Mutex(WrongGuesses())
+    let links = Mutex<[String: PeerLink]>([:])
+    private let cached: Mutex<Cluster>
+    private let startedAt = ContinuousClock.now
+    /// Where this node can be reached, as it tells others.
+    private let address = Mutex<String?>(nil)
+
+    /// What a node needs from outside.
+    public struct Options: Sendable {
+        public var directory: String
+        public var label: String?
+        public var transport: any Transport
+        public var logger: Logger
+        public var time: any TimeSource
+
+        public init(
+            directory: String, label: String? = nil, transport: any Transport, logger: Logger, time: any TimeSource = SystemTime()
+        ) {
+            self.directory = directory
+            self.label = label
+            self.transport = transport
+            self.logger = logger
+            self.time = time
+        }
+    }
+
+    /// Opens the node in its data directory. Blocks.
+    public init(_ options: Options) throws {
+        // The database takes the directory's lock; nothing else is touched before it is held.
+        _ = try OperatingSystemDisk(path: options.directory)
+        key = try NodeKey.load(directory: options.directory)
+        database = try FileDatabase(directory: options.directory, actor: Actor(node: key.id), time: options.time)
+        local = try LocalStateFile(directory: options.directory)
+        transport = options.transport
+        label = options.label
+        logger = options.logger
+        cached = Mutex(try Cluster(database.view))
+        for peer in local.value.peers { _ = link(for: peer) }
+    }
+
+    public func close() {
+        database.close()
+    }
+
+    public var id: NodeID { key.id }
+
+    /// Whether the node belongs to a cluster, its own or another's.
+    public var isReady: Bool { (try? cluster().id) != nil }
+
+    public var uptime: Duration { ContinuousClock.now - startedAt }
+
+    public func setAddress(_ address: String) {
+        self.address.withLock { $0 = address }
+    }
+
+    var ownAddress: String? { address.withLock { $0 } }
+
+    /// The cluster as the newest state has it.
+    func cluster() throws -> Cluster {
+        let view = database.view
+        if let known = cached.withLock({ $0.root == view.head.commit.system.root ? $0 : nil }) { return known }
+        let cluster = try Cluster(view)
+        cached.withLock { $0 = cluster }
+        return cluster
+    }
+
+    /// Makes a cluster with this node as its only member, if it belongs to none.
+    ///
+    /// - Returns: the root key, which is shown this once; nil if there was a cluster already.
+    public func foundCluster() async throws -> String? {
+        guard try cluster().id == nil else { return nil }
+        let random = SystemRandomness()
+        let rootKey = APIKey(random: random.bytes(40))
+        let now = Date()
+        let document = ClusterDocument.Key(
+            id: rootKey.id, label: "root", secretHash: rootKey.secretHash.description,
+            rules: [ClusterDocument.Key.Rule(path: "/**", allow: Permission.allCases)], createdAt: now, expiresAt: nil)
+        try await database.setDocuments([
+            (ClusterDocument.cluster, ClusterDocument.encode(
+                ClusterDocument.Cluster(clusterID: random.bytes(16).hex, createdAt: now))),
+            (ClusterDocument.member(id), ClusterDocument.encode(ownMember(joinedAt: now))),
+            (ClusterDocument.key(rootKey.id), ClusterDocument.encode(document)),
+        ])
+        return rootKey.text
+    }
+
+    func ownMember(joinedAt: Date) -> ClusterDocument.Member {
+        ClusterDocument.Member(
+            nodeID: id.description, publicKey: key.publicKey.hex, label: label, address: ownAddress, joinedAt: joinedAt)
+    }
+}

@@ -151,14 +151,18 @@ extension ObjectStore {
         return try index.location(of: hash)
     }
 
+    /// The locations of several objects, in the order given; nil for those that are not here.
+    public func locations(of hashes: [ContentHash]) throws(StoreError) -> [Location?] {
+        var result = table.withLock { table in hashes.map { table.recent[$0] ?? table.flushing[$0] } }
+        let unknown = result.indices.filter { result[$0] == nil }
+        if unknown.isEmpty { return result }
+        for (index, location) in zip(unknown, try index.locations(of: unknown.map { hashes[$0] })) { result[index] = location }
+        return result
+    }
+
     /// The hashes that are not here, in the order given.
     public func missing(among hashes: [ContentHash]) throws(StoreError) -> [ContentHash] {
-        let unknown = table.withLock { table in
-            hashes.filter { table.recent[$0] == nil && table.flushing[$0] == nil }
-        }
-        if unknown.isEmpty { return [] }
-        let locations = try index.locations(of: unknown)
-        return zip(unknown, locations).filter { $0.1 == nil }.map(\.0)
+        zip(hashes, try locations(of: hashes)).filter { $0.1 == nil }.map(\.0)
     }
 
     /// The bytes of an object, checked against its hash.

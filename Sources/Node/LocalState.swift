@@ -1,0 +1,81 @@
+import Access
+import Content
+import Foundation
+import Platform
+import Synchronization
+
+/// What a node keeps for itself and never replicates: whom it talks to, and which invitations it has given out.
+struct LocalState: Codable, Sendable {
+    struct Peer: Codable, Sendable {
+        var nodeID: String?
+        var label: String?
+        var address: String
+        var syncPaths: [String]?
+    }
+
+    struct Invitation: Codable, Sendable {
+        var id: String
+        var secretHash: String
+        var label: String?
+        var syncPaths: [String]?
+        var expiresAt: Date
+        var isUsed = false
+    }
+
+    var peers: [Peer] = []
+    var invitations: [Invitation] = []
+}
+
+/// The local state in its file, which is replaced whole at each change.
+final class LocalStateFile: Sendable {
+    private let path: String
+    private let state: Mutex<LocalState>
+
+    init(directory: String) throws {
+        path = directory + "/local.json"
+        let state =
+            if let bytes = try PrivateFile.read(path) {
+                try JSONDecoder().decode(LocalState.self, from: Data(bytes))
+            } else {
+                LocalState()
+            }
+        self.state = Mutex(state)
+    }
+
+    var value: LocalState { state.withLock { $0 } }
+
+    /// Changes the state; durable on return. A change that throws, or cannot be written, did not happen.
+    func change<Result>(_ body: (inout LocalState) throws -> Result) throws -> Result {
+        try state.withLock { state in
+            var changed = state
+            let result = try body(&changed)
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            try PrivateFile.write(Array(encoder.encode(changed)), to: path)
+            state = changed
+            return result
+        }
+    }
+}
+
+extension NodeKey {
+    /// The node's key from its file in the data directory; made at the first call.
+    public static func load(directory: String) throws -> NodeKey {
+        let path = directory + "/node.key"
+        if let bytes = try PrivateFile.read(path) {
+            guard let key = NodeKey(rawBytes: bytes) else {
+                throw NodeError(.unavailable, "\(path) is not a node key; restore it from a backup, or remove it to start as a new node")
+            }
+            return key
+        }
+        let key = NodeKey()
+        try PrivateFile.write(key.rawBytes, to: path)
+        return key
+    }
+
+    /// The key of a node that has run before; nil if none has in this directory.
+    public static func existing(directory: String) throws -> NodeKey? {
+        guard let bytes = try PrivateFile.read(directory + "/node.key") else { return nil }
+        return NodeKey(rawBytes: bytes)
+    }
+}

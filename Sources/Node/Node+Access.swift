@@ -1,0 +1,181 @@
+import Access
+import Content
+import FileDatabase
+import Foundation
+import Merkle
+import Platform
+import Synchronization
+
+/// A token and what renews it.
+public struct TokenGrant: Sendable {
+    public var token: String
+    public var expiresAt: Date
+    public var refreshToken: String
+}
+
+/// Tokens that were checked lately, and the refresh tokens that are out.
+struct Sessions {
+    struct Checked {
+        var claims: TokenClaims
+        var principal: Principal
+        /// The state of `/.system/` that the rights were read from.
+        var root: ContentHash
+    }
+
+    struct Refresh {
+        var keyID: String
+        /// All tokens that grew from one exchange of a key.
+        var chain: String
+        var isUsed = false
+        var expiresAt: Date
+    }
+
+    static let maximumChecked = 10_000
+    static let maximumRefresh = 100_000
+
+    var checked: [ContentHash: Checked] = [:]
+    var refresh: [ContentHash: Refresh] = [:]
+}
+
+/// Who has shown wrong keys, and until when they wait.
+struct WrongGuesses {
+    /// Guesses that cost nothing: people mistype.
+    static let free = 5
+    static let maximumWait = 300.0
+    /// Clients remembered; with more, all are forgotten, which is cheaper for us than for them.
+    static let maximumClients = 10_000
+
+    private var clients: [String: (count: Int, until: Date)] = [:]
+
+    func wait(for client: String, now: Date) -> Int? {
+        guard let known = clients[client], known.until > now else { return nil }
+        return max(1, Int(known.until.timeIntervalSince(now).rounded(.up)))
+    }
+
+    mutating func note(_ client: String, now: Date) {
+        if clients.count >= WrongGuesses.maximumClients { clients = [:] }
+        let count = (clients[client]?.count ?? 0) + 1
+        let wait = count < WrongGuesses.free ? 0 : min(pow(2, Double(count - WrongGuesses.free)), WrongGuesses.maximumWait)
+        clients[client] = (count, now.addingTimeInterval(wait))
+    }
+
+    mutating func forgive(_ client: String) {
+        clients[client] = nil
+    }
+}
+
+extension Node {
+    private static let refreshLifetime: TimeInterval = 30 * 24 * 3600
+
+    /// Who holds this token, and what they may do.
+    ///
+    /// - Throws: `NodeError(.unauthorized)` for a token that is broken, expired, of another cluster, of a revoked key or
+    ///   of a removed member.
+    public func authenticate(_ token: String) async throws -> Principal {
+        let cluster = try cluster()
+        let now = Int64(Date().timeIntervalSince1970)
+        let name = ContentHash(sha256: token.utf8)
+        if let known = sessions.withLock({ $0.checked[name] }) {
+            guard known.claims.exp > now else { throw NodeError(.unauthorized, "the token has expired; get a new one") }
+            if known.root == cluster.root { return known.principal }
+        }
+        guard let claims = await Tokens.verify(token, publicKey: { cluster.members[$0].flatMap { [UInt8](hex: $0.publicKey) } }) else {
+            throw NodeError(.unauthorized, "the token is not one that a member of this cluster has signed")
+        }
+        guard claims.exp > now else { throw NodeError(.unauthorized, "the token has expired; get a new one") }
+        guard claims.iat <= now + TokenClaims.leeway, claims.exp - claims.iat <= TokenClaims.userLifetime else {
+            throw NodeError(.unauthorized, "the token is not valid yet, or for too long; check the clocks")
+        }
+        let principal = try principal(claims, cluster)
+        sessions.withLock { sessions in
+            if sessions.checked.count >= Sessions.maximumChecked { sessions.checked = [:] }
+            sessions.checked[name] = Sessions.Checked(claims: claims, principal: principal, root: cluster.root)
+        }
+        return principal
+    }
+
+    private func principal(_ claims: TokenClaims, _ cluster: Cluster) throws -> Principal {
+        switch claims.kind {
+        case .node:
+            guard let node = NodeID(claims.sub), claims.iss == claims.sub, claims.aud == id.description,
+                claims.exp - claims.iat <= TokenClaims.nodeLifetime
+            else { throw NodeError(.unauthorized, "the node's token is not meant for this node") }
+            return Principal(identity: .node(node), rules: .everything)
+        case .user where claims.sub == TokenClaims.owner:
+            guard claims.iss == id.description, claims.aud == id.description else {
+                throw NodeError(.unauthorized, "an owner's token is good on the owner's node only")
+            }
+            return Principal(identity: .owner, rules: .everything)
+        case .user:
+            guard claims.aud == cluster.id else { throw NodeError(.unauthorized, "the token is of another cluster") }
+            guard let key = cluster.keys[claims.sub], key.expiresAt.map({ $0 > Date() }) ?? true else {
+                throw NodeError(.unauthorized, "the token's key was revoked or has expired")
+            }
+            return Principal(identity: .key(key.id), rules: key.ruleSet)
+        }
+    }
+
+    /// Exchanges an API key for a token.
+    public func grant(apiKey: String, client: String) async throws -> TokenGrant {
+        let cluster = try cluster()
+        let now = Date()
+        if let wait = guesses.withLock({ $0.wait(for: client, now: now) }) {
+            throw NodeError(.tooManyRequests, "too many wrong keys; wait \(wait) seconds", retryAfter: wait)
+        }
+        guard let key = key(apiKey, cluster, now: now) else {
+            guesses.withLock { $0.note(client, now: now) }
+            throw NodeError(.unauthorized, "the API key is unknown, revoked or expired")
+        }
+        guesses.withLock { $0.forgive(client) }
+        return try await grant(key.id, cluster, chain: UUID().uuidString, now: now)
+    }
+
+    /// Exchanges a refresh token for a new pair. One that was used before ends its whole chain.
+    public func grant(refreshToken: String, client: String) async throws -> TokenGrant {
+        let cluster = try cluster()
+        let now = Date()
+        if let wait = guesses.withLock({ $0.wait(for: client, now: now) }) {
+            throw NodeError(.tooManyRequests, "too many wrong tokens; wait \(wait) seconds", retryAfter: wait)
+        }
+        let name = ContentHash(sha256: refreshToken.utf8)
+        let known = sessions.withLock { sessions -> Sessions.Refresh? in
+            guard let known = sessions.refresh[name] else { return nil }
+            if known.isUsed || known.expiresAt < now {
+                sessions.refresh = sessions.refresh.filter { $0.value.chain != known.chain }
+                return nil
+            }
+            sessions.refresh[name]?.isUsed = true
+            return known
+        }
+        guard let known, let key = cluster.keys[known.keyID], key.expiresAt.map({ $0 > now }) ?? true else {
+            guesses.withLock { $0.note(client, now: now) }
+            throw NodeError(.unauthorized, "the refresh token is unknown, was used before, or its key is gone; use the API key again")
+        }
+        return try await grant(known.keyID, cluster, chain: known.chain, now: now)
+    }
+
+    /// The key that a user's text is, if it is one of the cluster's.
+    func key(_ text: String, _ cluster: Cluster, now: Date) -> ClusterDocument.Key? {
+        guard let shown = APIKey(text), let key = cluster.keys[shown.id], key.expiresAt.map({ $0 > now }) ?? true,
+            let hash = ContentHash(key.secretHash), hash == shown.secretHash
+        else { return nil }
+        return key
+    }
+
+    private func grant(_ keyID: String, _ cluster: Cluster, chain: String, now: Date) async throws -> TokenGrant {
+        guard let clusterID = cluster.id else { throw NodeError(.unavailable, "this node belongs to no cluster yet") }
+        let seconds = Int64(now.timeIntervalSince1970)
+        let claims = TokenClaims(
+            iss: id.description, sub: keyID, aud: clusterID, kind: .user, iat: seconds, exp: seconds + TokenClaims.userLifetime,
+            jti: UUID().uuidString)
+        let refresh = "pandor_" + SystemRandomness().bytes(32).hex
+        sessions.withLock { sessions in
+            if sessions.refresh.count >= Sessions.maximumRefresh { sessions.refresh = sessions.refresh.filter { $0.value.expiresAt > now } }
+            sessions.refresh[ContentHash(sha256: refresh.utf8)] = Sessions.Refresh(
+                keyID: keyID, chain: chain, expiresAt: now.addingTimeInterval(Node.refreshLifetime))
+        }
+        return TokenGrant(
+            token: try await Tokens.sign(claims, with: key), expiresAt: Date(timeIntervalSince1970: TimeInterval(claims.exp)),
+            refreshToken: refresh)
+    }
+}

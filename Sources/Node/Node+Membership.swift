@@ -1,0 +1,258 @@
+import Access
+import Content
+import FileDatabase
+import Foundation
+import Logging
+import Merkle
+import Platform
+import Synchronization
+
+/// What a node that wants to join sends to a member.
+public struct JoinRequest: Codable, Sendable {
+    /// An invitation, or an API key with all rights.
+    public var token: String
+    public var nodeID: String
+    public var publicKey: String
+    public var label: String?
+    /// Where the new node can be reached; without it, it cannot be connected to.
+    public var address: String?
+    /// Shows that the sender holds the node's key.
+    public var signature: String
+}
+
+/// What the member answers.
+public struct JoinAnswer: Codable, Sendable {
+    public var clusterID: String
+    public var nodeID: String
+    public var publicKey: String
+    public var label: String?
+    public var syncPaths: [String]?
+    /// Shows that the answer comes from the holder of the key, for this request.
+    public var signature: String
+}
+
+/// A one-time invitation: `pandoinv_ID_SECRET_NODE`. The node's id in it is the fingerprint by which the guest knows that
+/// it speaks with the inviter.
+struct Invitation {
+    static let prefix = "pandoinv"
+
+    var id: String
+    var secret: String
+    var node: NodeID
+
+    var text: String { "\(Invitation.prefix)_\(id)_\(secret)_\(node)" }
+    var secretHash: ContentHash { ContentHash(sha256: secret.utf8) }
+
+    init(id: String, secret: String, node: NodeID) {
+        self.id = id
+        self.secret = secret
+        self.node = node
+    }
+
+    init?(_ text: String) {
+        let parts = text.split(separator: "_", omittingEmptySubsequences: false)
+        guard parts.count == 4, parts[0] == Invitation.prefix, let node = NodeID(String(parts[3])) else { return nil }
+        self.init(id: String(parts[1]), secret: String(parts[2]), node: node)
+    }
+}
+
+/// A member as users see it.
+public struct MemberInfo: Codable, Sendable {
+    public var nodeID: String
+    public var label: String?
+    public var address: String?
+    public var joinedAt: String
+    public var isSelf: Bool
+}
+
+extension Node {
+    public static let defaultInvitationLifetime: TimeInterval = 24 * 3600
+    public static let maximumInvitationLifetime: TimeInterval = 365 * 24 * 3600
+    /// Invitations that are out at once.
+    private static let maximumInvitations = 1000
+
+    public func invite(label: String?, expiresIn: TimeInterval?, syncPaths: [String]?) throws -> (invitation: String, expiresAt: Date) {
+        let lifetime = expiresIn ?? Node.defaultInvitationLifetime
+        guard lifetime > 0, lifetime <= Node.maximumInvitationLifetime else {
+            throw NodeError(.invalid, "expires_in must be between 1 and \(Int(Node.maximumInvitationLifetime)) seconds")
+        }
+        for path in syncPaths ?? [] { _ = try Glob(path) }
+        let random = SystemRandomness()
+        let invitation = Invitation(id: random.bytes(8).hex, secret: random.bytes(32).hex, node: id)
+        let expiresAt = Date().addingTimeInterval(lifetime)
+        try local.change { state in
+            state.invitations.removeAll { $0.isUsed || $0.expiresAt < Date() }
+            guard state.invitations.count < Node.maximumInvitations else {
+                throw NodeError(.conflict, "\(Node.maximumInvitations) invitations are out; let some expire first")
+            }
+            state.invitations.append(LocalState.Invitation(
+                id: invitation.id, secretHash: invitation.secretHash.description, label: label, syncPaths: syncPaths,
+                expiresAt: expiresAt))
+        }
+        return (invitation.text, expiresAt)
+    }
+
+    /// Lets a node into the cluster, as the member that it asked.
+    ///
+    /// - Parameter client: the address that the request came from.
+    public func admit(_ request: JoinRequest, client: String) async throws -> JoinAnswer {
+        let now = Date()
+        if let wait = guesses.withLock({ $0.wait(for: client, now: now) }) {
+            throw NodeError(.tooManyRequests, "too many wrong invitations; wait \(wait) seconds", retryAfter: wait)
+        }
+        guard let guest = NodeID(request.nodeID), let publicKey = [UInt8](hex: request.publicKey), NodeID(publicKey: publicKey) == guest,
+            let signature = [UInt8](hex: request.signature),
+            NodeKey.isValid(signature, for: Node.joinMessage(token: request.token, guest: guest), publicKey: publicKey)
+        else { throw NodeError(.invalid, "the join request is not signed by the key of the node that it names") }
+        guard guest != id else { throw NodeError(.conflict, "a node cannot join itself") }
+        let cluster = try cluster()
+        guard let clusterID = cluster.id else { throw NodeError(.unavailable, "this node belongs to no cluster yet") }
+        var invitation: LocalState.Invitation?
+        if key(request.token, cluster, now: now)?.ruleSet.isUnrestricted != true {
+            // Used up before anything else happens: a second guest with the same one comes too late, whatever fails here.
+            invitation = try useUp(request.token, now: now, client: client)
+        }
+        let label = request.label ?? invitation?.label
+        let member = ClusterDocument.Member(
+            nodeID: guest.description, publicKey: request.publicKey, label: label, address: request.address, joinedAt: now)
+        try await database.setDocument(ClusterDocument.encode(member), at: ClusterDocument.member(guest))
+        if let address = request.address {
+            try remember(LocalState.Peer(
+                nodeID: guest.description, label: label, address: address, syncPaths: invitation?.syncPaths))
+        }
+        logger.notice("admitted a node", metadata: ["node": "\(guest.short)", "label": "\(label ?? "")"])
+        return JoinAnswer(
+            clusterID: clusterID, nodeID: id.description, publicKey: self.key.publicKey.hex, label: self.label,
+            syncPaths: invitation?.syncPaths,
+            signature: try self.key.signature(for: Node.welcomeMessage(token: request.token, guest: guest, host: id)).hex)
+    }
+
+    private func useUp(_ token: String, now: Date, client: String) throws -> LocalState.Invitation {
+        func refuse(_ reason: String) -> NodeError {
+            guesses.withLock { $0.note(client, now: now) }
+            return NodeError(.forbidden, reason)
+        }
+        guard let shown = Invitation(token) else {
+            throw refuse("the token is neither an invitation nor a key with all rights of this cluster")
+        }
+        guard shown.node == id else {
+            throw refuse("the invitation is of node \(shown.node.short), and this is \(id.short); use the inviter's address")
+        }
+        return try local.change { state in
+            guard let index = state.invitations.firstIndex(where: { $0.id == shown.id && $0.secretHash == shown.secretHash.description })
+            else { throw refuse("the invitation is unknown here; ask for a new one") }
+            guard !state.invitations[index].isUsed else { throw refuse("the invitation was used before; ask for a new one") }
+            guard state.invitations[index].expiresAt > now else { throw refuse("the invitation has expired; ask for a new one") }
+            state.invitations[index].isUsed = true
+            return state.invitations[index]
+        }
+    }
+
+    /// Makes this node a member of the cluster of the node at an address, and the two peers of each other.
+    ///
+    /// The files that are here stay, and come into the cluster with the next sync; so do this node's keys.
+    public func join(address: String, token: String) async throws {
+        let own = try cluster()
+        let request = JoinRequest(
+            token: token, nodeID: id.description, publicKey: key.publicKey.hex, label: label, address: ownAddress,
+            signature: try key.signature(for: Node.joinMessage(token: token, guest: id)).hex)
+        let response = try await transport.send(TransportRequest(
+            .post, "/sync/join", at: address, contentType: "application/json", body: JSON.encode(request)))
+        let body = try await response.body.collect(limit: 64 << 10)
+        guard response.status == 200 || response.status == 201 else {
+            struct Problem: Decodable { var detail: String? }
+            let detail = (try? JSON.decode(Problem.self, body))?.detail ?? "status \(response.status)"
+            let code: NodeError.Code = response.status == 429 ? .tooManyRequests : response.status >= 500 ? .unavailable : .forbidden
+            throw NodeError(code, "the node at \(address) says: \(detail)")
+        }
+        let answer = try JSON.decode(JoinAnswer.self, body)
+        guard let host = NodeID(answer.nodeID), let publicKey = [UInt8](hex: answer.publicKey), NodeID(publicKey: publicKey) == host,
+            let signature = [UInt8](hex: answer.signature),
+            NodeKey.isValid(signature, for: Node.welcomeMessage(token: token, guest: id, host: host), publicKey: publicKey)
+        else { throw NodeError(.forbidden, "what answers at \(address) does not hold the key that it shows") }
+        if let invitation = Invitation(token), invitation.node != host {
+            throw NodeError(.forbidden, "what answers at \(address) is not the node that gave the invitation")
+        }
+        let peer = LocalState.Peer(nodeID: host.description, label: answer.label, address: address, syncPaths: answer.syncPaths)
+        let link = try remember(peer)
+        if own.id != answer.clusterID {
+            try await adoptSystem(of: link)
+            let keys = try own.keys.values.map { (ClusterDocument.key($0.id), try ClusterDocument.encode($0)) as (TreePath, [UInt8]?) }
+            try await database.setDocuments(keys)
+        }
+        logger.notice("joined a cluster", metadata: ["cluster": "\(answer.clusterID)", "peer": "\(host.short)"])
+    }
+
+    /// Adds a peer that is a member already, or joins its cluster where a token is given.
+    public func addPeer(address: String, label: String?, syncPaths: [String]?, token: String?) async throws -> PeerInfo {
+        let address = try Node.checkedAddress(address)
+        for path in syncPaths ?? [] { _ = try Glob(path) }
+        if let token { try await join(address: address, token: token) }
+        let known = local.value.peers.first { $0.address == address }
+        let link = try remember(LocalState.Peer(
+            nodeID: known?.nodeID, label: label ?? known?.label, address: address, syncPaths: syncPaths ?? known?.syncPaths))
+        // Whether it answers is no matter here; it is tried again at each sync.
+        _ = try? await identify(link)
+        return info(of: link)
+    }
+
+    static func checkedAddress(_ text: String) throws -> String {
+        guard let url = URL(string: text), let scheme = url.scheme, ["http", "https"].contains(scheme), url.host?.isEmpty == false,
+            url.user == nil, url.password == nil, url.query == nil, url.fragment == nil
+        else { throw NodeError(.invalid, "'\(text.prefix(200))' is not an address; it should look like http://host:6830") }
+        return text.hasSuffix("/") ? String(text.dropLast()) : text
+    }
+
+    @discardableResult
+    private func remember(_ peer: LocalState.Peer) throws -> PeerLink {
+        try local.change { state in
+            if let index = state.peers.firstIndex(where: { $0.address == peer.address || $0.nodeID != nil && $0.nodeID == peer.nodeID }) {
+                state.peers[index] = peer
+            } else {
+                state.peers.append(peer)
+            }
+        }
+        let link = link(for: peer)
+        link.state.withLock { state in
+            state.address = peer.address
+            state.label = peer.label ?? state.label
+            state.syncPaths = peer.syncPaths
+        }
+        return link
+    }
+
+    public func members() throws -> [MemberInfo] {
+        try cluster().members.values.sorted { $0.nodeID < $1.nodeID }.map { member in
+            MemberInfo(
+                nodeID: member.nodeID, label: member.label, address: member.address, joinedAt: member.joinedAt.rfc3339,
+                isSelf: member.nodeID == id.description)
+        }
+    }
+
+    /// Removes a member for good. Its requests and tokens fail wherever this is known.
+    public func removeMember(_ node: NodeID) async throws {
+        guard try cluster().members[node] != nil else { throw NodeError(.notFound, "no member has the id \(node)") }
+        try await database.setDocument(nil, at: ClusterDocument.member(node))
+        try forget(node)
+    }
+
+    func forget(_ node: NodeID) throws {
+        try local.change { state in state.peers.removeAll { $0.nodeID == node.description } }
+        links.withLock { $0[node.description] = nil }
+    }
+
+    private static func joinMessage(token: String, guest: NodeID) -> [UInt8] {
+        Array("pando join\n\(ContentHash(sha256: token.utf8))\n\(guest)".utf8)
+    }
+
+    private static func welcomeMessage(token: String, guest: NodeID, host: NodeID) -> [UInt8] {
+        Array("pando welcome\n\(ContentHash(sha256: token.utf8))\n\(guest)\n\(host)".utf8)
+    }
+}
+
+extension Date {
+    /// RFC 3339 in UTC with milliseconds.
+    var rfc3339: String {
+        formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+    }
+}

@@ -1,0 +1,112 @@
+import Causality
+import Content
+import FileDatabase
+import Foundation
+import Merkle
+import Synchronization
+
+/// The answer of `GET /sync/status`.
+public struct NodeStatus: Codable, Sendable {
+    public var nodeID: String
+    public var clusterID: String?
+    public var label: String?
+    public var root: String
+    public var systemRoot: String
+    public var head: String?
+    public var virtualTime: String
+    public var files: UInt64
+    public var bytes: UInt64
+    public var conflicts: UInt64
+    public var version: String
+    public var uptimeSeconds: Double
+}
+
+/// An item of `GET /sync/peers`.
+public struct PeerInfo: Codable, Sendable {
+    public var nodeID: String?
+    public var label: String?
+    public var address: String
+    public var state: String
+    public var reason: String?
+    public var offsetUs: Int64?
+    public var delayUs: Int64?
+    public var errorUs: Int64?
+    public var syncPaths: [String]?
+    public var lastSyncAt: String?
+    public var root: String?
+    public var inSync: Bool
+    public var bytesReceived: UInt64
+    public var bytesSent: UInt64
+}
+
+/// What one sync with one peer did.
+public struct SyncReport: Codable, Sendable {
+    public var nodeID: String?
+    public var address: String?
+    public var ok: Bool
+    /// Paths whose registers changed here.
+    public var entries = 0
+    public var chunks = 0
+    public var bytes: UInt64 = 0
+    /// Paths that are conflicted now and were not before.
+    public var conflicts: UInt64 = 0
+    public var error: String?
+}
+
+extension Node {
+    public func status() throws -> NodeStatus {
+        let head = database.head
+        let sums = head.commit.files.aggregates
+        let (seconds, attoseconds) = uptime.components
+        return NodeStatus(
+            nodeID: id.description, clusterID: try cluster().id, label: label, root: head.commit.files.root.description,
+            systemRoot: head.commit.system.root.description, head: head.hash?.description,
+            virtualTime: Date(timeIntervalSince1970: Double(database.now) / 1e6).rfc3339, files: sums.files, bytes: sums.bytes,
+            conflicts: sums.conflicts, version: Node.version, uptimeSeconds: Double(seconds) + Double(attoseconds / 1_000_000_000) / 1e9)
+    }
+
+    public func peers() -> [PeerInfo] {
+        allLinks().map(info(of:))
+    }
+
+    func info(of link: PeerLink) -> PeerInfo {
+        let own = database.head.commit.files.root
+        return link.state.withLock { state in
+            PeerInfo(
+                nodeID: state.nodeID?.description, label: state.label, address: state.address,
+                state: state.isActive ? "active" : "disconnected", reason: state.isActive ? nil : state.reason,
+                syncPaths: state.syncPaths, lastSyncAt: state.lastSyncAt?.rfc3339, root: state.root?.description,
+                inSync: state.isActive && state.root == own, bytesReceived: state.bytesReceived, bytesSent: state.bytesSent)
+        }
+    }
+
+    /// Changes a peer's label or paths.
+    public func updatePeer(_ node: NodeID, label: String?, syncPaths: [String]??) throws -> PeerInfo {
+        if case .some(let paths?) = syncPaths { for path in paths { _ = try Glob(path) } }
+        let peer = try local.change { state in
+            guard let index = state.peers.firstIndex(where: { $0.nodeID == node.description }) else {
+                throw NodeError(.notFound, "no peer has the id \(node)")
+            }
+            if let label { state.peers[index].label = label }
+            if let syncPaths { state.peers[index].syncPaths = syncPaths }
+            return state.peers[index]
+        }
+        let link = link(for: peer)
+        link.state.withLock { state in
+            state.label = peer.label
+            if state.syncPaths != peer.syncPaths {
+                state.syncPaths = peer.syncPaths
+                // What was joined under other paths says nothing of these.
+                state.joined = [:]
+            }
+        }
+        return info(of: link)
+    }
+
+    public func removePeer(_ node: NodeID) throws {
+        guard local.value.peers.contains(where: { $0.nodeID == node.description }) else {
+            throw NodeError(.notFound, "no peer has the id \(node)")
+        }
+        try forget(node)
+    }
+}

@@ -1,0 +1,170 @@
+import Access
+import Causality
+import Content
+import FileDatabase
+import Foundation
+import Logging
+import Merkle
+import Objects
+import Platform
+import Replication
+import Synchronization
+
+extension Node {
+    /// Changes that are held in memory to be joined at once; where there are more, the trees are walked instead.
+    private static let maximumChanges = 50_000
+    private static let maximumStatusSize = 64 << 10
+
+    /// Syncs with all peers, or with one, and waits. In both directions: what a peer lacks it is asked to pull.
+    public func trigger(_ node: NodeID? = nil) async throws -> [SyncReport] {
+        var links = allLinks()
+        if let node {
+            links = links.filter { $0.nodeID == node }
+            guard !links.isEmpty else { throw NodeError(.notFound, "no peer has the id \(node)") }
+        }
+        return await withTaskGroup(of: (Int, SyncReport).self) { group in
+            for (index, link) in links.enumerated() {
+                group.addTask { (index, await self.sync(with: link)) }
+            }
+            var reports: [(Int, SyncReport)] = []
+            for await report in group { reports.append(report) }
+            return reports.sorted { $0.0 < $1.0 }.map(\.1)
+        }
+    }
+
+    /// Pulls from the peer that asks for it.
+    public func pull(from node: NodeID) async throws -> SyncReport {
+        guard let link = allLinks().first(where: { $0.nodeID == node }) else {
+            throw NodeError(.notFound, "this node has no address for \(node.short); add it as a peer")
+        }
+        return await sync(with: link, asksBack: false)
+    }
+
+    private func sync(with link: PeerLink, asksBack: Bool = true) async -> SyncReport {
+        var report = SyncReport(nodeID: nil, address: link.address, ok: false)
+        do {
+            let status = try await peerStatus(link)
+            report.nodeID = link.nodeID?.description
+            // Who is a member decides whose files are taken, so it comes first.
+            try await pull(.system, root: status.systemRoot, from: link, &report)
+            try await pull(.files, root: status.root, from: link, &report)
+            report.ok = true
+            link.state.withLock { state in
+                state.isActive = true
+                state.reason = nil
+                state.lastSyncAt = Date()
+                state.root = status.root
+            }
+            let head = database.head.commit
+            if asksBack, head.files.root != status.root || head.system.root != status.systemRoot {
+                try await askToPull(link)
+            }
+        } catch {
+            let reason = (error as? NodeError)?.reason ?? (error as? DatabaseError)?.description ?? "\(error)"
+            report.error = reason
+            link.state.withLock { state in
+                state.isActive = false
+                state.reason = reason
+            }
+            logger.warning("sync failed", metadata: ["peer": "\(link.name)", "reason": "\(reason)"])
+        }
+        return report
+    }
+
+    private struct PeerStatus {
+        var root: ContentHash
+        var systemRoot: ContentHash
+    }
+
+    private func peerStatus(_ link: PeerLink) async throws -> PeerStatus {
+        let body = try await send(.get, "/sync/status", to: link, timeoutSeconds: 10).body.collect(limit: Node.maximumStatusSize)
+        guard let status = try? JSON.decode(NodeStatus.self, body), let root = ContentHash(status.root),
+            let systemRoot = ContentHash(status.systemRoot), status.nodeID == link.nodeID?.description
+        else { throw NodeError(.unavailable, "the peer at \(link.address) does not tell its status as it should") }
+        return PeerStatus(root: root, systemRoot: systemRoot)
+    }
+
+    /// A peer that cannot connect to this node keeps what it has until it pulls by itself; that is no failure of this sync.
+    private func askToPull(_ link: PeerLink) async throws {
+        do {
+            let response = try await send(.post, "/sync/pull", to: link, timeoutSeconds: 3600)
+            let report = try JSON.decode(SyncReport.self, await response.body.collect(limit: Node.maximumStatusSize))
+            if report.ok { link.state.withLock { $0.root = database.head.commit.files.root } }
+        } catch let error as NodeError where error.code == .notFound {
+            logger.debug("the peer has no address for this node", metadata: ["peer": "\(link.name)"])
+        }
+    }
+
+    // MARK: One tree
+
+    private func pull(_ tree: Tree, root: ContentHash, from link: PeerLink, _ report: inout SyncReport) async throws {
+        let own = database.head[tree].root
+        let (joined, paths) = link.state.withLock { ($0.joined[tree.rawValue], tree == .files ? $0.syncPaths : nil) }
+        if own == root || joined == root { return }
+        let since = paths == nil ? joined : joined ?? TreeNode.empty.hash
+        if let since, let root = try await pullChanges(tree, since: since, paths: paths, from: link, &report) {
+            link.state.withLock { $0.joined[tree.rawValue] = root }
+            return
+        }
+        let session = PullSession(
+            node: self, link: link, pull: Pull(local: own, remote: root, horizon: horizon))
+        let latest = try await session.run()
+        let result = try await database.join(root, into: tree, latest: latest, cause: "sync with \(link.name)")
+        session.add(to: &report, result)
+        link.state.withLock { $0.joined[tree.rawValue] = root }
+    }
+
+    /// Versions from beyond it are refused.
+    private var horizon: Timestamp {
+        Timestamp(microseconds: database.now + FileDatabase.Limits.maximumDrift)
+    }
+
+    /// Pulls what changed at the peer since a root that it knows.
+    /// - Returns: the root that the changes led to; nil if the trees have to be walked.
+    private func pullChanges(
+        _ tree: Tree, since: ContentHash, paths: [String]?, from link: PeerLink, _ report: inout SyncReport
+    ) async throws -> ContentHash? {
+        var request = CanonicalEncoder()
+        request.write(since)
+        request.write(paths?.count ?? 0)
+        for path in paths ?? [] { request.write(path) }
+        let response: TransportResponse
+        do {
+            response = try await send(.post, "/sync/changes?tree=\(tree.rawValue)", to: link, body: request.bytes)
+        } catch let error as NodeError where error.code == .gone {
+            return nil
+        }
+        var reader = ChangeReader()
+        var changes: [(path: TreePath, register: Register)] = []
+        while let piece = try await response.body.next() {
+            link.state.withLock { $0.bytesReceived += UInt64(piece.count) }
+            changes += try reader.read(piece)
+            if changes.count > Node.maximumChanges, paths == nil { return nil }
+        }
+        guard let root = reader.root, reader.isAtEnd else {
+            throw NodeError(.unavailable, "the peer at \(link.address) broke off in the middle of its changes; sync again")
+        }
+        let view = database.view
+        let session = PullSession(node: self, link: link, pull: Pull(horizon: horizon))
+        let found = changes
+        try await database.threads.run {
+            for (path, register) in found {
+                try session.pull.withLock { try $0.add(register, at: path, local: view.entry(at: path, in: tree)?.register) }
+            }
+        }
+        let latest = try await session.run()
+        let result = try await database.join(changes, into: tree, latest: latest, cause: "sync with \(link.name)")
+        session.add(to: &report, result)
+        return root
+    }
+
+    /// Takes the system tree of the cluster that this node has just been let into.
+    func adoptSystem(of link: PeerLink) async throws {
+        let status = try await peerStatus(link)
+        let session = PullSession(
+            node: self, link: link, pull: Pull(local: TreeNode.empty.hash, remote: status.systemRoot, horizon: horizon))
+        let latest = try await session.run()
+        try await database.replaceSystem(with: status.systemRoot, latest: latest)
+        link.state.withLock { $0.joined[Tree.system.rawValue] = status.systemRoot }
+    }
+}

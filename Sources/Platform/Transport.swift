@@ -1,0 +1,89 @@
+/// How a node talks to another. Over HTTP it is `HTTPTransport`; simulations put their own network in its place.
+public protocol Transport: Sendable {
+    /// Sends a request and returns when the answer's head is there. The body is read as the caller takes it, so that a
+    /// fast sender waits for a slow reader.
+    func send(_ request: TransportRequest) async throws(TransportError) -> TransportResponse
+}
+
+public struct TransportRequest: Sendable {
+    public enum Method: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+    }
+
+    /// The peer's base URL.
+    public var address: String
+    public var method: Method
+    /// The path and the query.
+    public var path: String
+    /// Goes into the authorization header, and nowhere else.
+    public var token: String?
+    public var contentType: String
+    public var body: [UInt8]
+    /// How long the peer may take to begin its answer, and between any two pieces of it.
+    public var timeoutSeconds: Int
+
+    public init(
+        _ method: Method, _ path: String, at address: String, token: String? = nil, contentType: String = "application/octet-stream",
+        body: [UInt8] = [], timeoutSeconds: Int = 30
+    ) {
+        self.method = method
+        self.path = path
+        self.address = address
+        self.token = token
+        self.contentType = contentType
+        self.body = body
+        self.timeoutSeconds = timeoutSeconds
+    }
+}
+
+public struct TransportResponse: Sendable {
+    public var status: Int
+    public var body: TransportBody
+
+    public init(status: Int, body: TransportBody) {
+        self.status = status
+        self.body = body
+    }
+}
+
+/// The body of an answer, in pieces. Read once, by one task.
+public struct TransportBody: Sendable {
+    private let nextPiece: @Sendable () async throws(TransportError) -> [UInt8]?
+
+    public init(_ next: @escaping @Sendable () async throws(TransportError) -> [UInt8]?) {
+        nextPiece = next
+    }
+
+    /// The next piece; nil at the end.
+    public func next() async throws(TransportError) -> [UInt8]? {
+        try await nextPiece()
+    }
+
+    /// The whole body.
+    /// - Throws: `TransportError` where it is longer than `limit`.
+    public func collect(limit: Int) async throws(TransportError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while let piece = try await next() {
+            guard bytes.count + piece.count <= limit else {
+                throw TransportError("the peer's answer is longer than \(limit) bytes", isUnreachable: false)
+            }
+            bytes += piece
+        }
+        return bytes
+    }
+}
+
+/// A request that did not get its answer.
+public struct TransportError: Error, Sendable, CustomStringConvertible {
+    public var reason: String
+    /// Whether the peer could not be reached at all.
+    public var isUnreachable: Bool
+
+    public init(_ reason: String, isUnreachable: Bool) {
+        self.reason = reason
+        self.isUnreachable = isUnreachable
+    }
+
+    public var description: String { reason }
+}

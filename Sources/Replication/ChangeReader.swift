@@ -1,0 +1,79 @@
+import Causality
+import Content
+import Merkle
+
+/// Reads the stream of changes that `POST /sync/changes` answers: a root, then records of a path and its register, then
+/// an empty record. Holds one unfinished record.
+public struct ChangeReader {
+    /// The most bytes of one record; a register with a thousand versions fits.
+    public static let maximumRecordSize = 2 << 20
+
+    /// The root that the changes lead to, once it has come.
+    public private(set) var root: ContentHash?
+    /// Whether the stream came to its end, and was not cut off.
+    public private(set) var isAtEnd = false
+    private var buffer: [UInt8] = []
+
+    public init() {}
+
+    /// Reads the next piece of the stream.
+    /// - Returns: the changes that it completes, in order.
+    public mutating func read(_ piece: [UInt8]) throws -> [(path: TreePath, register: Register)] {
+        guard !isAtEnd || piece.isEmpty else { throw MalformedBytes("bytes after the end of the changes") }
+        buffer += piece
+        var offset = 0
+        if root == nil {
+            guard buffer.count >= ContentHash.byteCount else { return [] }
+            var decoder = CanonicalDecoder(buffer)
+            root = try decoder.readHash()
+            offset = decoder.offset
+        }
+        var changes: [(path: TreePath, register: Register)] = []
+        while let record = try nextRecord(from: &offset) {
+            if record.isEmpty {
+                isAtEnd = true
+                guard offset == buffer.count else { throw MalformedBytes("bytes after the end of the changes") }
+                break
+            }
+            var decoder = CanonicalDecoder(buffer, record)
+            let path = try TreePath(decoder.readText(limit: TreePath.maximumLength))
+            guard !path.isRoot else { throw MalformedBytes("a change of the root") }
+            changes.append((path, try Register(from: &decoder)))
+            try decoder.finish()
+        }
+        buffer.removeFirst(offset)
+        return changes
+    }
+
+    /// The range of the next record, if all of it is here.
+    private func nextRecord(from offset: inout Int) throws -> Range<Int>? {
+        var length = 0
+        var shift = 0
+        var index = offset
+        while true {
+            guard index < buffer.count else { return nil }
+            let byte = buffer[index]
+            index += 1
+            length |= Int(byte & 0x7f) << shift
+            shift += 7
+            guard length <= ChangeReader.maximumRecordSize, shift <= 28 else { throw MalformedBytes("change record too long") }
+            if byte < 0x80 { break }
+        }
+        guard index + length <= buffer.count else { return nil }
+        offset = index + length
+        return index..<index + length
+    }
+
+    /// One record of the stream.
+    public static func record(_ path: TreePath, _ register: Register) -> [UInt8] {
+        var record = CanonicalEncoder(reserving: 256)
+        record.write(path.description)
+        register.encode(to: &record)
+        var framed = CanonicalEncoder(reserving: record.bytes.count + 3)
+        framed.write(record.bytes)
+        return framed.bytes
+    }
+
+    /// What ends the stream.
+    public static let end: [UInt8] = [0]
+}
