@@ -53,6 +53,13 @@ public struct FileHead: Codable, Sendable {
     public var executable: Bool
     public var target: String?
 
+    public init(path: String, kind: FileKind, conflicts: UInt64 = 0, executable: Bool = false) {
+        self.path = path
+        self.kind = kind
+        self.conflicts = conflicts
+        self.executable = executable
+    }
+
     enum CodingKeys: String, CodingKey {
         case path, kind, size, version, conflicts, executable, target
         case contentType = "content_type"
@@ -93,5 +100,15 @@ public struct ChunkList: Codable, Sendable {
     enum CodingKeys: String, CodingKey {
         case height, size, chunks
         case contentHash = "content_hash"
+    }
+}
+
+extension ListItem {
+    /// A file as a listing would show it.
+    public init(_ head: FileHead, name: String) {
+        self.init(
+            name: name, path: head.path, kind: head.kind, size: head.size, files: nil, contentType: head.contentType,
+            contentHash: head.contentHash, modifiedAt: head.modifiedAt, node: nil, conflicts: head.conflicts,
+            executable: head.executable, target: head.target)
     }
 }

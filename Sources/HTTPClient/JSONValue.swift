@@ -1,3 +1,5 @@
+import Foundation
+
 /// Any JSON document, kept as it came: what a node adds to its answers later is passed on all the same.
 public enum JSONValue: Codable, Hashable, Sendable {
     case null
@@ -38,5 +40,17 @@ public enum JSONValue: Codable, Hashable, Sendable {
         case .array(let value): try container.encode(value)
         case .object(let value): try container.encode(value)
         }
+    }
+}
+
+extension JSONValue {
+    /// The document that a value is encoded as.
+    public init(encoding value: some Encodable) throws {
+        self = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(value))
+    }
+
+    /// Reads a value from the document.
+    public func decode<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value {
+        try JSONDecoder().decode(type, from: JSONEncoder().encode(self))
     }
 }

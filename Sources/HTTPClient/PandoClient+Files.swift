@@ -117,13 +117,15 @@ extension PandoClient {
         let kind = headers.first(name: "Pando-Kind").flatMap { FileKind(rawValue: $0) } ?? (tag == nil ? .directory : .file)
         var size = headers.first(name: "Content-Length").flatMap { UInt64($0) }
         if let total = headers.first(name: "Content-Range")?.split(separator: "/").last { size = UInt64(total) }
-        return FileHead(
-            path: path, kind: kind, size: kind == .directory ? nil : size,
-            contentType: headers.first(name: "Content-Type"), contentHash: tag,
-            modifiedAt: headers.first(name: "Pando-Modified-At") ?? headers.first(name: "Last-Modified"),
-            version: headers.first(name: "Pando-Version"),
-            conflicts: headers.first(name: "Pando-Conflicts").flatMap { UInt64($0) } ?? 0,
-            executable: headers.first(name: "Pando-Executable") == "true",
-            target: headers.first(name: "Pando-Symlink-Target"))
+        var head = FileHead(
+            path: path, kind: kind, conflicts: headers.first(name: "Pando-Conflicts").flatMap { UInt64($0) } ?? 0,
+            executable: headers.first(name: "Pando-Executable") == "true")
+        head.size = kind == .directory ? nil : size
+        head.contentType = headers.first(name: "Content-Type")
+        head.contentHash = tag
+        head.modifiedAt = headers.first(name: "Pando-Modified-At") ?? headers.first(name: "Last-Modified")
+        head.version = headers.first(name: "Pando-Version")
+        head.target = headers.first(name: "Pando-Symlink-Target")
+        return head
     }
 }
