@@ -66,6 +66,8 @@ let package = Package(
         ]),
         module("HTTPClient", [
             "Content", "Merkle", "Causality", "Access", "Replication", "Platform", "FileDatabase", "Node", logging, nio,
+            .product(name: "NIOHTTP1", package: "swift-nio"),
+            .product(name: "NIOPosix", package: "swift-nio"),
             .product(name: "AsyncHTTPClient", package: "async-http-client"),
         ]),
         .executableTarget(name: "pando", dependencies: [

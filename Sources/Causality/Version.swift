@@ -88,7 +88,7 @@ extension Value {
         static let attributes: UInt8 = 0x20
     }
 
-    func encode(to encoder: inout CanonicalEncoder) {
+    public func encode(to encoder: inout CanonicalEncoder) {
         switch self {
         case .tombstone:
             encoder.write(byte: Tag.tombstone)

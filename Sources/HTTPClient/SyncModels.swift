@@ -1,0 +1,132 @@
+/// How a node is.
+public struct NodeStatus: Codable, Sendable {
+    public var nodeID: String
+    public var clusterID: String?
+    public var root: String?
+    public var head: String?
+    /// Microseconds or RFC 3339, as the node has it.
+    public var virtualTime: JSONValue?
+    public var files: UInt64?
+    public var bytes: UInt64?
+    public var conflicts: UInt64?
+    public var version: String?
+    public var uptimeSeconds: Double?
+
+    enum CodingKeys: String, CodingKey {
+        case root, head, files, bytes, conflicts, version
+        case nodeID = "node_id"
+        case clusterID = "cluster_id"
+        case virtualTime = "virtual_time"
+        case uptimeSeconds = "uptime_seconds"
+    }
+}
+
+/// A node that this one exchanges changes with.
+public struct Peer: Codable, Sendable {
+    public var nodeID: String?
+    public var label: String?
+    public var address: String?
+    public var state: String?
+    /// Why the peer is in its state, where it is not active.
+    public var reason: String?
+    /// The peer's clock against ours.
+    public var offsetMicroseconds: Double?
+    public var syncPaths: [String]?
+    public var lastSyncAt: String?
+    public var inSync: Bool?
+
+    enum CodingKeys: String, CodingKey {
+        case label, address, state, reason
+        case nodeID = "node_id"
+        case offsetMicroseconds = "offset_us"
+        case syncPaths = "sync_paths"
+        case lastSyncAt = "last_sync_at"
+        case inSync = "in_sync"
+    }
+}
+
+/// A node of the cluster.
+public struct Member: Codable, Sendable {
+    public var nodeID: String
+    public var label: String?
+    public var address: String?
+    public var addedAt: String?
+
+    enum CodingKeys: String, CodingKey {
+        case label, address
+        case nodeID = "node_id"
+        case addedAt = "added_at"
+    }
+}
+
+/// A peer to add.
+public struct NewPeer: Encodable, Sendable {
+    public var address: String
+    public var label: String?
+    public var syncPaths: [String]?
+    public var token: String?
+
+    public init(address: String, label: String? = nil, syncPaths: [String]? = nil, token: String? = nil) {
+        self.address = address
+        self.label = label
+        self.syncPaths = syncPaths
+        self.token = token
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case address, label, token
+        case syncPaths = "sync_paths"
+    }
+}
+
+/// An invitation to be made.
+public struct NewInvitation: Encodable, Sendable {
+    public var label: String?
+    /// Seconds.
+    public var expiresIn: Int?
+    public var syncPaths: [String]?
+
+    public init(label: String? = nil, expiresIn: Int? = nil, syncPaths: [String]? = nil) {
+        self.label = label
+        self.expiresIn = expiresIn
+        self.syncPaths = syncPaths
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case label
+        case expiresIn = "expires_in"
+        case syncPaths = "sync_paths"
+    }
+}
+
+/// An invitation as it was made: shown once.
+public struct Invitation: Codable, Sendable {
+    public var invitation: String
+    public var expiresAt: String?
+
+    enum CodingKeys: String, CodingKey {
+        case invitation
+        case expiresAt = "expires_at"
+    }
+}
+
+/// What a sync with one peer came to.
+public struct SyncOutcome: Codable, Sendable {
+    public var nodeID: String?
+    public var ok: Bool
+    public var entries: UInt64?
+    public var chunks: UInt64?
+    public var bytes: UInt64?
+    public var conflicts: UInt64?
+    public var error: String?
+
+    enum CodingKeys: String, CodingKey {
+        case ok, entries, chunks, bytes, conflicts, error
+        case nodeID = "node_id"
+    }
+}
+
+/// What syncs with several peers came to.
+public struct SyncOutcomes: Codable, Sendable {
+    public var peers: [SyncOutcome]
+}

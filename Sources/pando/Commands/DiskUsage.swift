@@ -1,0 +1,61 @@
+import ArgumentParser
+import HTTPClient
+
+struct DiskUsage: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "du", abstract: "Show how much directories hold.",
+        discussion: "The node keeps these sums: nothing is walked through, however large a directory is.")
+
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var reading: ReadOptions
+
+    @Flag(name: [.customShort("s"), .long], help: "Only the sum of each path.")
+    var summarize = false
+
+    @Argument(help: "Directories or files on the node (default: /).")
+    var paths: [RemotePath] = []
+
+    private struct Line: Encodable {
+        var path: String
+        var size: UInt64
+        var files: UInt64
+    }
+
+    func run() async throws {
+        let paths = paths.isEmpty ? [RemotePath(path: "/")] : paths
+        try await options.withClient { client in
+            var lines: [Line] = []
+            for path in paths { lines += try await measure(path, client) }
+            if options.json {
+                try Output.json(["items": lines])
+                return
+            }
+            var table = Table([.right, .right, .left])
+            for line in lines {
+                table.add(Output.size(line.size), Output.count(line.files, "file"), Output.shown(line.path))
+            }
+            table.print()
+        }
+    }
+
+    private func measure(_ path: RemotePath, _ client: PandoClient) async throws -> [Line] {
+        if !path.isDirectory {
+            let head = try await client.head(path.path, at: reading.at)
+            if head.kind != .directory { return [Line(path: path.path, size: head.size ?? 0, files: 1)] }
+        }
+        var lines: [Line] = []
+        var total = Line(path: path.path, size: 0, files: 0)
+        var cursor: String?
+        repeat {
+            let page: Page<ListItem> = try await client.list(path.path, at: reading.at, after: cursor, limit: 10_000)
+            for item in page.items {
+                let files = item.kind == .directory ? item.files ?? 0 : 1
+                total.size += item.size ?? 0
+                total.files += files
+                if item.kind == .directory, !summarize { lines.append(Line(path: item.path, size: item.size ?? 0, files: files)) }
+            }
+            cursor = page.next
+        } while cursor != nil
+        return lines + [total]
+    }
+}

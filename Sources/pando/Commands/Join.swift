@@ -1,0 +1,30 @@
+import ArgumentParser
+import HTTPClient
+
+struct Join: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Have the local node join the cluster of another.",
+        discussion: "The node that joins is the one of --node or --data; the URL is a member's address.")
+
+    @OptionGroup var options: GlobalOptions
+
+    @Argument(help: "The address of a member of the cluster.")
+    var url: String
+
+    @Option(help: "An invitation ('pando invite' there makes one) or the root key; '-' reads it from standard input.")
+    var token: String
+
+    func run() async throws {
+        let address = try Connection.normalise(url)
+        let secret = token == "-" ? readLine(strippingNewline: true) ?? "" : token
+        guard !secret.isEmpty else { throw ValidationError("the token is empty") }
+        try await options.withClient { client in
+            let answer = try await client.join(address: address, token: secret)
+            if options.json {
+                try Output.json(answer)
+            } else {
+                Output.line("the node at \(client.url) has joined the cluster of \(address)")
+            }
+        }
+    }
+}

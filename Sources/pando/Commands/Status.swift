@@ -1,0 +1,30 @@
+import ArgumentParser
+import HTTPClient
+
+struct Status: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show how the node is.")
+
+    @OptionGroup var options: GlobalOptions
+
+    func run() async throws {
+        try await options.withClient { client in
+            if options.json {
+                try Output.json(try await client.status(as: JSONValue.self))
+                return
+            }
+            let status: NodeStatus = try await client.status()
+            var table = Table([.left, .left])
+            table.add("address", client.url)
+            table.add("node", status.nodeID)
+            if let cluster = status.clusterID { table.add("cluster", cluster) }
+            if let root = status.root { table.add("root", root) }
+            if let head = status.head { table.add("head", head) }
+            table.add("files", "\(status.files ?? 0)")
+            table.add("size", Output.size(status.bytes ?? 0))
+            table.add("conflicts", "\(status.conflicts ?? 0)")
+            if let version = status.version { table.add("version", version) }
+            if let uptime = status.uptimeSeconds { table.add("up", Progress.time(uptime)) }
+            table.print()
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import Foundation
+
+/// The nodes that `pando login` has stored, with their keys.
+struct Credentials: Codable {
+    struct Login: Codable {
+        var url: String
+        var key: String
+    }
+
+    /// The node that commands use when none is named.
+    var current: String?
+    var logins: [Login] = []
+
+    func login(for url: String) -> Login? {
+        logins.first { $0.url == url }
+    }
+
+    mutating func store(_ login: Login) {
+        logins.removeAll { $0.url == login.url }
+        logins.append(login)
+        current = login.url
+    }
+
+    // MARK: File
+
+    static var path: String {
+        PrivateFile.directory(variable: "XDG_CONFIG_HOME", fallback: ".config") + "/credentials.json"
+    }
+
+    /// The stored logins; none where nothing is stored.
+    static func load() throws -> Credentials {
+        guard let data = FileManager.default.contents(atPath: path) else { return Credentials() }
+        do {
+            return try JSONDecoder().decode(Credentials.self, from: data)
+        } catch {
+            throw Failure("\(path) is damaged; remove it and log in again")
+        }
+    }
+
+    func save() throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try PrivateFile.write(Array(try encoder.encode(self)), to: Credentials.path)
+    }
+}
