@@ -76,6 +76,12 @@ let package = Package(
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "Hummingbird", package: "hummingbird"), .product(name: "JWTKit", package: "jwt-kit"), .product(name: "AsyncHTTPClient", package: "async-http-client"),
         ], swiftSettings: strict),
+
+        .target(name: "TestSupport", dependencies: ["Content", "Causality", "Merkle"], path: "Tests/TestSupport", swiftSettings: strict),
+        tests(of: "Content", ["Content", "TestSupport"]),
+        tests(of: "Causality", ["Content", "Causality", "TestSupport"]),
+        tests(of: "Merkle", ["Content", "Causality", "Merkle", "TestSupport"]),
+        tests(of: "Tidy", []),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -134,7 +134,8 @@ extension Version {
 }
 
 extension Register {
-    static let maximumVersions = 1024
+    /// More than fit into the bytes that an entry of a tree may have, so that size alone limits what can be written.
+    static let maximumVersions = 1 << 15
 
     /// The context that the versions alone imply; it is written out only where it holds more.
     private static func implied(by versions: [Version]) -> VersionVector {

@@ -49,6 +49,30 @@ public struct FileValue: Hashable, Sendable {
     }
 }
 
+// MARK: - Equality
+
+// Strings are equal across normalisation forms, but their bytes and so their hashes are not. Values are equal if their
+// bytes are: a link's target is whatever bytes its file system has, and a join must not take one for the other.
+
+extension FileValue {
+    public static func == (left: FileValue, right: FileValue) -> Bool {
+        left.content == right.content && left.mediaType.utf8.elementsEqual(right.mediaType.utf8)
+            && left.isExecutable == right.isExecutable && left.modifiedAt == right.modifiedAt
+            && left.attributes == right.attributes
+    }
+}
+
+extension Value {
+    public static func == (left: Value, right: Value) -> Bool {
+        switch (left, right) {
+        case (.file(let left), .file(let right)): left == right
+        case (.symlink(let left), .symlink(let right)): left.utf8.elementsEqual(right.utf8)
+        case (.directory, .directory), (.tombstone, .tombstone): true
+        default: false
+        }
+    }
+}
+
 extension Value {
     public var isTombstone: Bool { self == .tombstone }
 

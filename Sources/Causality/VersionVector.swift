@@ -49,11 +49,22 @@ public struct VersionVector: Hashable, Sendable {
         elements.append(Element(actor: dot.actor, timestamp: dot.timestamp))
     }
 
-    /// The least vector that covers both.
+    /// The least vector that covers both. Linear, because a hostile vector is as long as its limit.
     public mutating func merge(_ other: VersionVector) {
+        if other.isEmpty { return }
+        var merged: [Element] = []
+        merged.reserveCapacity(elements.count + other.elements.count)
+        var rest = elements[...]
         for element in other.elements {
-            insert(Dot(timestamp: element.timestamp, actor: element.actor))
+            while let first = rest.first, first.actor < element.actor { merged.append(rest.removeFirst()) }
+            if let first = rest.first, first.actor == element.actor {
+                merged.append(Element(actor: first.actor, timestamp: max(first.timestamp, element.timestamp)))
+                rest.removeFirst()
+            } else {
+                merged.append(element)
+            }
         }
+        elements = merged + rest
     }
 
     public func merged(with other: VersionVector) -> VersionVector {
@@ -66,8 +77,8 @@ public struct VersionVector: Hashable, Sendable {
 // MARK: - Encoding
 
 extension VersionVector {
-    /// More actors than have ever written one path; keeps a hostile count from taking memory.
-    static let maximumCount = 4096
+    /// More than fit into the bytes that an entry of a tree may have; keeps a hostile count from taking memory.
+    static let maximumCount = 1 << 15
 
     func encode(to encoder: inout CanonicalEncoder) {
         encoder.write(elements.count)

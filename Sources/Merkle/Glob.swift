@@ -20,8 +20,10 @@ public struct Glob: Hashable, Sendable, CustomStringConvertible {
         }
         guard !text.utf8.contains(0) else { throw InvalidPath(text, "the pattern has a NUL byte") }
         description = text
-        var parts: [Part] = text.hasPrefix("/") ? [] : [.names]
-        for name in text.split(separator: "/") {
+        var parts: [Part] = text.utf8.first == UInt8(ascii: "/") ? [] : [.names]
+        // By bytes, as paths are: a combining mark behind a slash makes another character of it.
+        for part in text.utf8.split(separator: UInt8(ascii: "/")) {
+            let name = Substring(part)
             if name == "**" {
                 // Runs of ** mean what one means, and would only cost time.
                 if parts.last != .names { parts.append(.names) }

@@ -39,7 +39,7 @@ extension Subtree {
         var rest = edits
         while let first = rest.first {
             let name = first.path.names[depth]
-            let group = rest.prefix { $0.path.names[depth] == name }
+            let group = rest.prefix { $0.path.names[depth].isSameName(as: name) }
             rest = rest.dropFirst(group.count)
             let old = try entry(named: name, in: store)
             let new = try (old ?? Entry(name: name)).applying(group, depth: depth + 1, in: &store)
@@ -66,11 +66,11 @@ extension Subtree {
             let name = node.name(at: index)
             let isLast = index == node.count - 1
             if node.level == 0 {
-                while let change = changes.first, change.name < name {
+                while let change = changes.first, change.name.sortsBefore(name) {
                     try add(change, &store)
                     changes.removeFirst()
                 }
-                if let change = changes.first, change.name == name {
+                if let change = changes.first, change.name.isSameName(as: name) {
                     try add(change, &store)
                     changes.removeFirst()
                 } else {
@@ -80,7 +80,7 @@ extension Subtree {
                 }
             } else {
                 // What is behind the last name of all belongs to the last node.
-                let inside = isLast ? changes : changes.prefix { $0.name <= name }
+                let inside = isLast ? changes : changes.prefix { !name.sortsBefore($0.name) }
                 changes = changes.dropFirst(inside.count)
                 if inside.isEmpty, builder.isAligned(at: node.level - 1) {
                     // Inside a node, a name cuts just as far as below the node.
@@ -93,7 +93,6 @@ extension Subtree {
         }
         for change in changes { try add(change, &store) }
     }
-
 }
 
 extension Entry {

@@ -12,7 +12,7 @@ extension Subtree {
             if node.level > 0 {
                 hash = node.children[index].hash
             } else {
-                return node.name(at: index) == name ? try node.entry(at: index) : nil
+                return node.name(at: index).isSameName(as: name) ? try node.entry(at: index) : nil
             }
         }
     }
@@ -53,7 +53,7 @@ public struct EntryIterator<Reader: NodeReader> {
         cursor = try TreeCursor(reader, root: root)
         if let name {
             try cursor.seek(name)
-            if !cursor.isAtEnd, cursor.entryName == name { cursor.advance() }
+            if !cursor.isAtEnd, cursor.entryName.isSameName(as: name) { cursor.advance() }
         }
     }
 

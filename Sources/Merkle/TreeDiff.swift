@@ -100,11 +100,11 @@ public struct TreeDiff<Reader: NodeReader> {
                     }
                 } else {
                     let (left, right) = (level.before.entryName, level.after.entryName)
-                    if left < right {
+                    if left.sortsBefore(right) {
                         defer { level.before.advance() }
                         return (try level.before.entry(), nil)
                     }
-                    if right < left {
+                    if right.sortsBefore(left) {
                         defer { level.after.advance() }
                         return (nil, try level.after.entry())
                     }

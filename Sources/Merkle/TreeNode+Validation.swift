@@ -41,7 +41,7 @@ extension TreeNode {
         for index in 0..<count {
             let name = self.name(at: index)
             if let reason = TreePath.fault(inName: name) { throw refuse(reason) }
-            if let previous, previous >= name { throw refuse("names out of order at '\(name)'") }
+            if let previous, !previous.sortsBefore(name) { throw refuse("names out of order at '\(name)'") }
             previous = name
             let isCut = TreeNode.cutLevel(of: name) > level
             guard isCut == (index == count - 1) || index == count - 1 && expected.isLast else {
@@ -52,7 +52,7 @@ extension TreeNode {
             case .entries: sums += try entry(at: index).aggregates
             }
         }
-        if let lastName = expected.lastName, lastName != previous { throw refuse("ends at another name than its reference says") }
+        if let lastName = expected.lastName, previous?.isSameName(as: lastName) != true { throw refuse("ends at another name than its reference says") }
         if let aggregates = expected.aggregates, aggregates != sums { throw refuse("other sums than its reference says") }
     }
 

@@ -35,7 +35,7 @@ public struct TreeNode: Sendable {
     public static let maximumLevel = 8
     /// The most bytes of one node; a run of entries without a cut never gets near it unless it is made to.
     public static let maximumSize = 8 << 20
-    /// The most bytes of one entry.
+    /// The most bytes of one entry: some thousands of versions.
     static let maximumEntrySize = 1 << 20
 
     public let hash: ContentHash
@@ -100,7 +100,7 @@ extension TreeNode {
         var high = count
         while low < high {
             let middle = (low + high) / 2
-            if self.name(at: middle) < name { low = middle + 1 } else { high = middle }
+            if self.name(at: middle).sortsBefore(name) { low = middle + 1 } else { high = middle }
         }
         return low
     }

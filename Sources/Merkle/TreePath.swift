@@ -7,8 +7,8 @@ public struct InvalidPath: Error, Equatable, CustomStringConvertible {
     public var reason: String
 
     public init(_ path: String, _ reason: String) {
-        // An error must not grow with hostile input.
-        self.path = String(path.prefix(200))
+        // An error must not grow with hostile input. Scalars, because a character has any number of them.
+        self.path = String(path.unicodeScalars.prefix(200))
         self.reason = reason
     }
 
@@ -18,7 +18,7 @@ public struct InvalidPath: Error, Equatable, CustomStringConvertible {
 /// A place in the tree: names from the root down. The root itself has none.
 ///
 /// Names are UTF-8 in normalisation form C, of 1 to 255 bytes, without `/` and NUL, and are not `.` or `..`; the whole
-/// path has at most 4,096 bytes. With names in form C the order of strings is the order of their bytes.
+/// path has at most 4,096 bytes. Names are compared by their bytes; see `String.isSameName(as:)`.
 public struct TreePath: Hashable, Comparable, Sendable, CustomStringConvertible {
     public static let maximumNameLength = 255
     public static let maximumLength = 4096
@@ -98,13 +98,33 @@ public struct TreePath: Hashable, Comparable, Sendable, CustomStringConvertible 
 
     /// Whether this is the other path or below it.
     public func isWithin(_ other: TreePath) -> Bool {
-        names.starts(with: other.names)
+        names.starts(with: other.names) { $0.isSameName(as: $1) }
     }
 
     public var description: String { "/" + names.joined(separator: "/") }
 
+    public static func == (left: TreePath, right: TreePath) -> Bool {
+        left.names.elementsEqual(right.names) { $0.isSameName(as: $1) }
+    }
+
     /// The order of a walk through the tree: name by name.
     public static func < (left: TreePath, right: TreePath) -> Bool {
-        left.names.lexicographicallyPrecedes(right.names)
+        for (mine, other) in zip(left.names, right.names) where !mine.isSameName(as: other) {
+            return mine.sortsBefore(other)
+        }
+        return left.names.count < right.names.count
+    }
+}
+
+// Swift compares strings by canonical equivalence as the Unicode version of its own tables has it, and Foundation, which
+// tells what is in form C, has another version. So two names can both be in form C and still be equal as strings, and
+// nodes built with different versions would sort them differently. Bytes are the same everywhere.
+extension String {
+    func isSameName(as other: String) -> Bool {
+        utf8.elementsEqual(other.utf8)
+    }
+
+    func sortsBefore(_ other: String) -> Bool {
+        utf8.lexicographicallyPrecedes(other.utf8)
     }
 }
