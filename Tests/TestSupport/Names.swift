@@ -21,7 +21,7 @@ public func randomName(_ random: inout SplitMix64) -> String {
     case 0...5: random.pick(CuttingNames.oneLevel)
     case 6...8: random.pick(CuttingNames.twoLevels)
     case 9: random.pick(CuttingNames.threeLevels)
-    case 10: random.pick(["é", "日本", "🌳", "z\u{323}\u{301}", "A b", "n1.", "ﬀ", "\u{10ffff}", "~"])
+    case 10: random.pick(["é", "日本", "🌳", "q\u{323}\u{301}", "A b", "n1.", "ﬀ", "\u{10ffff}", "~"])
     default: "n\(5000 + random.below(300))"
     }
 }
