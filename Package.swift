@@ -74,7 +74,6 @@ let package = Package(
             "Content", "Causality", "Merkle", "Access", "Replication", "Platform", "Objects", "FileDatabase", "Node", "HTTPServer",
             "HTTPClient", logging, lifecycle,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            .product(name: "Hummingbird", package: "hummingbird"), .product(name: "JWTKit", package: "jwt-kit"), .product(name: "AsyncHTTPClient", package: "async-http-client"),
         ], swiftSettings: strict),
 
         .target(name: "TestSupport", dependencies: ["Content", "Causality", "Merkle"], path: "Tests/TestSupport", swiftSettings: strict),

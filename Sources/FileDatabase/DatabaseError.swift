@@ -42,6 +42,7 @@ public struct DatabaseError: Error, Sendable, CustomStringConvertible {
             self.init(.invalid, error.description)
             path = error.path
         case let error as OversizedDirectory: self.init(.invalid, error.description)
+        case let error as OversizedEntry: self.init(.conflict, error.description)
         case let error as StoreError:
             switch error.code {
             case .full: self.init(.full, "the disk is full; nothing was changed")

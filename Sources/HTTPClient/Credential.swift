@@ -8,7 +8,7 @@ public enum Credential: Sendable {
     /// An API key, exchanged for a token at the node when one is needed.
     case key(String)
     /// Tokens made here, as the owner of a local node can.
-    case made(@Sendable () throws -> String)
+    case made(@Sendable () async throws -> String)
 }
 
 /// Hands out a token that is still good. One exchange at a time, however many requests wait for it.
@@ -36,7 +36,7 @@ actor TokenSource {
         case .made(let make):
             // Made tokens are cheap and may be short-lived.
             if let token, let renewal, renewal > .now { return token }
-            let made = try make()
+            let made = try await make()
             token = made
             renewal = .now + .seconds(20)
             return made

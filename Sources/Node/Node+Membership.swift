@@ -151,7 +151,9 @@ extension Node {
     /// Makes this node a member of the cluster of the node at an address, and the two peers of each other.
     ///
     /// The files that are here stay, and come into the cluster with the next sync; so do this node's keys.
-    public func join(address: String, token: String) async throws {
+    public func join(address: String, token: String, syncPaths: [String]? = nil) async throws {
+        let address = try Node.checkedAddress(address)
+        for path in syncPaths ?? [] { _ = try Glob(path) }
         let own = try cluster()
         let request = JoinRequest(
             token: token, nodeID: id.description, publicKey: key.publicKey.hex, label: label, address: ownAddress,
@@ -173,7 +175,7 @@ extension Node {
         if let invitation = Invitation(token), invitation.node != host {
             throw NodeError(.forbidden, "what answers at \(address) is not the node that gave the invitation")
         }
-        let peer = LocalState.Peer(nodeID: host.description, label: answer.label, address: address, syncPaths: answer.syncPaths)
+        let peer = LocalState.Peer(nodeID: host.description, label: answer.label, address: address, syncPaths: syncPaths ?? answer.syncPaths)
         let link = try remember(peer)
         if own.id != answer.clusterID {
             try await adoptSystem(of: link)
@@ -187,7 +189,7 @@ extension Node {
     public func addPeer(address: String, label: String?, syncPaths: [String]?, token: String?) async throws -> PeerInfo {
         let address = try Node.checkedAddress(address)
         for path in syncPaths ?? [] { _ = try Glob(path) }
-        if let token { try await join(address: address, token: token) }
+        if let token { try await join(address: address, token: token, syncPaths: syncPaths) }
         let known = local.value.peers.first { $0.address == address }
         let link = try remember(LocalState.Peer(
             nodeID: known?.nodeID, label: label ?? known?.label, address: address, syncPaths: syncPaths ?? known?.syncPaths))

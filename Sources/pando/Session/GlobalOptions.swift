@@ -73,7 +73,7 @@ struct Connection: Sendable {
 
         let localURL = try local.map { try normalise($0.url) }
         let isLocal = localURL.map { isSameNode($0, url) } ?? false
-        let made = Credential.made { try LocalNode.token(dataDirectory: directory) }
+        let made = Credential.made { try await LocalNode.token(dataDirectory: directory) }
         // Whoever names a data directory means its owner's right to it.
         if data != nil, node == nil, isLocal { return Connection(url: url, credential: made) }
         if let token = variable("PANDO_TOKEN") { return Connection(url: url, credential: .token(token)) }
