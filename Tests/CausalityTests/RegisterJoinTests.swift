@@ -29,10 +29,11 @@ struct RegisterJoinTests {
             let register = state.register
             #expect(register.versions.map(\.dot) == group.survivors(of: state.seen).sorted())
             #expect(register.versions.allSatisfy { $0.value == group.value(of: $0.dot) })
+            #expect(register.versions.allSatisfy { $0.past == group.past(of: $0.dot).map { VersionVector($0) } })
+            #expect(register.context == VersionVector(state.seen))
             #expect(register.winner.dot == group.winner(of: state.seen))
             #expect(register.losers.map(\.dot) == group.losers(of: state.seen).sorted())
             #expect(register.isConflicted == !group.losers(of: state.seen).isEmpty)
-            #expect(state.seen.allSatisfy { register.context.covers($0) })
             #expect(register.latest == state.seen.map(\.timestamp).max())
         }
         // Something must have happened, or nothing was tested.

@@ -30,7 +30,11 @@ struct TreeJoinTests {
                 #expect(told.values.contains { $0.added != nil && path.isWithin($0.path) })
             }
         }
-        for (path, difference) in told where difference.added == nil { #expect(left[path] != expected[path]) }
+        for (path, difference) in told {
+            #expect(difference.added != nil || left[path] != expected[path])
+            #expect(difference.before == left[path])
+            #expect(difference.after == expected[path])
+        }
     }
 
     @Test("It is associative, commutative and idempotent", arguments: Seed.several(30))
@@ -113,6 +117,18 @@ struct TreeJoinTests {
         #expect(tree.aggregates.conflicts == 0)
         #expect(tree.aggregates.directories == 1)
         #expect(tree.aggregates.tombstones == 1)
+    }
+
+    @Test("Beside a directory, of a conflict between an edit and a deletion the edit alone is told")
+    func conflictAgainstDirectory() throws {
+        let (tree, store) = try Self.joined([
+            [TreePath("/x"): .written(.tombstone, by: 1)], [TreePath("/x"): .written(.file("bb"), by: 2)],
+            [TreePath("/x/y"): .written(.file("a"), by: 3)],
+        ])
+        let entry = try #require(try tree.entry(named: "x", in: store))
+        #expect(entry.register?.losers.map(\.value) == [.tombstone])
+        #expect(entry.losers.map(\.value) == [.file("bb")])
+        #expect(tree.aggregates.conflicts == 1)
     }
 
     @Test("Conflicts are counted by path, and found by going only where they are")

@@ -140,6 +140,9 @@ extension ReplicaGroup {
 
     public func value(of dot: Dot) -> Value? { writes[dot]?.value }
 
+    /// All that its writer had seen.
+    public func past(of dot: Dot) -> Set<Dot>? { writes[dot]?.seen }
+
     /// What two values have in common if a user who has one misses nothing of the other.
     private func kind(of value: Value) -> String {
         switch value {
