@@ -7,7 +7,7 @@ struct Cat: AsyncParsableCommand {
     @OptionGroup var options: GlobalOptions
     @OptionGroup var reading: ReadOptions
 
-    @Argument(help: "Files on the node.")
+    @Argument(help: "Files on the node.", transform: { try RemotePath($0) })
     var paths: [RemotePath]
 
     func run() async throws {

@@ -10,7 +10,7 @@ struct Conflicts: AsyncParsableCommand {
 
         @OptionGroup var options: GlobalOptions
 
-        @Option(help: ArgumentHelp("Only conflicts at or below a path.", valueName: "prefix"))
+        @Option(help: ArgumentHelp("Only conflicts at or below a path.", valueName: "prefix"), transform: { try RemotePath($0) })
         var under: RemotePath?
 
         func run() async throws {
@@ -52,7 +52,7 @@ struct Conflicts: AsyncParsableCommand {
 
         @OptionGroup var options: GlobalOptions
 
-        @Argument(help: "Paths with a conflict.")
+        @Argument(help: "Paths with a conflict.", transform: { try RemotePath($0) })
         var paths: [RemotePath] = []
 
         @Option(help: ArgumentHelp("The version to keep: winner, loser, or a version's name.", valueName: "version"))
@@ -61,11 +61,11 @@ struct Conflicts: AsyncParsableCommand {
         @Flag(help: "Decide all conflicts.")
         var all = false
 
-        @Option(help: ArgumentHelp("Decide all conflicts at or below a path.", valueName: "prefix"))
+        @Option(help: ArgumentHelp("Decide all conflicts at or below a path.", valueName: "prefix"), transform: { try RemotePath($0) })
         var under: RemotePath?
 
         func validate() throws {
-            guard paths.isEmpty != (all || under != nil) else {
+            guard paths.isEmpty == (all || under != nil) else {
                 throw ValidationError(paths.isEmpty ? "give a path, --under PREFIX or --all" : "give paths or --all or --under, not both")
             }
             if paths.count != 1, pick != "winner", pick != "loser" {

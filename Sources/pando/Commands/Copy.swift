@@ -11,7 +11,7 @@ struct Copy: AsyncParsableCommand {
     @Flag(name: [.customShort("r"), .customShort("R"), .long], help: "Copy directories with all that is in them.")
     var recursive = false
 
-    @Argument(help: "Paths on the node, the target last. Where the target is a directory, it takes them in.")
+    @Argument(help: "Paths on the node, the target last. Where the target is a directory, it takes them in.", transform: { try RemotePath($0) })
     var paths: [RemotePath]
 
     func validate() throws {

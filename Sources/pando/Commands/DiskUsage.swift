@@ -12,7 +12,7 @@ struct DiskUsage: AsyncParsableCommand {
     @Flag(name: [.customShort("s"), .long], help: "Only the sum of each path.")
     var summarize = false
 
-    @Argument(help: "Directories or files on the node (default: /).")
+    @Argument(help: "Directories or files on the node (default: /).", transform: { try RemotePath($0) })
     var paths: [RemotePath] = []
 
     private struct Line: Encodable {

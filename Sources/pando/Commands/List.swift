@@ -17,7 +17,7 @@ struct List: AsyncParsableCommand {
     @Option(help: "Only what the pattern matches: '*' and '?' within a name, '**' for any names.")
     var glob: String?
 
-    @Argument(help: "Directories or files on the node (default: /).")
+    @Argument(help: "Directories or files on the node (default: /).", transform: { try RemotePath($0) })
     var paths: [RemotePath] = []
 
     func run() async throws {

@@ -11,7 +11,7 @@ struct MakeDirectory: AsyncParsableCommand {
     @Flag(name: .customShort("p"), help: "Accepted, as shells have it; directories above always appear.")
     var parents = false
 
-    @Argument(help: "Paths on the node.")
+    @Argument(help: "Paths on the node.", transform: { try RemotePath($0) })
     var paths: [RemotePath]
 
     func run() async throws {

@@ -9,7 +9,7 @@ struct Move: AsyncParsableCommand {
     @Flag(help: "Replace what stands at the target.")
     var replace = false
 
-    @Argument(help: "Paths on the node, the target last. Where the target is a directory, it takes them in.")
+    @Argument(help: "Paths on the node, the target last. Where the target is a directory, it takes them in.", transform: { try RemotePath($0) })
     var paths: [RemotePath]
 
     func validate() throws {

@@ -12,7 +12,7 @@ struct Remove: AsyncParsableCommand {
     @Flag(name: .shortAndLong, help: "Say nothing of paths that are not there.")
     var force = false
 
-    @Argument(help: "Paths on the node.")
+    @Argument(help: "Paths on the node.", transform: { try RemotePath($0) })
     var paths: [RemotePath]
 
     func run() async throws {

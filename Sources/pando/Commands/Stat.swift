@@ -7,7 +7,7 @@ struct Stat: AsyncParsableCommand {
     @OptionGroup var options: GlobalOptions
     @OptionGroup var reading: ReadOptions
 
-    @Argument(help: "Paths on the node.")
+    @Argument(help: "Paths on the node.", transform: { try RemotePath($0) })
     var paths: [RemotePath]
 
     func run() async throws {

@@ -10,7 +10,7 @@ struct Tree: AsyncParsableCommand {
     @Option(name: [.customShort("L"), .customLong("depth")], help: "How many levels to show.")
     var depth: Int?
 
-    @Argument(help: "A directory on the node.")
+    @Argument(help: "A directory on the node.", transform: { try RemotePath($0) })
     var path = RemotePath(path: "/")
 
     func validate() throws {

@@ -112,7 +112,7 @@ enum Output {
     /// One digit after the point.
     static func fixed(_ value: Double) -> String {
         let tenths = Int64((value * 10).rounded())
-        return "\(tenths / 10).\(abs(tenths % 10))"
+        return (tenths < 0 ? "-" : "") + "\(abs(tenths) / 10).\(abs(tenths) % 10)"
     }
 
     /// `2026-05-01 10:11:12` from RFC 3339, for tables.

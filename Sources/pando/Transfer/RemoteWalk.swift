@@ -36,12 +36,13 @@ actor RemoteWalk {
             guard folder != nil || !roots.isEmpty else { return nil }
             let task = Task { try await fetch() }
             fetching = task
-            defer { fetching = nil }
             try await task.value
         }
     }
 
     private func fetch() async throws {
+        // Here and not where it was started: who waits for it must not find it running when it is over.
+        defer { fetching = nil }
         if folder == nil {
             guard let root = roots.popFirst() else { return }
             if root.item.kind == .directory { folder = root }
