@@ -70,16 +70,19 @@ public struct ManifestNode: Sendable, Equatable {
 
     /// Reads a node that stands where one of this height and size is expected.
     ///
-    /// - Parameter isLast: Whether no node of the level follows it; only then may it end without a cut.
+    /// - Parameters:
+    ///   - isRoot: Whether it is the whole of its level. A root has two children at least, since a lone one would itself be
+    ///     the root.
+    ///   - isLast: Whether no node of the level follows it; only then may it end without a cut.
     public init(
-        decoding bytes: [UInt8], height: Int, size: UInt64, isLast: Bool
+        decoding bytes: [UInt8], height: Int, size: UInt64, isRoot: Bool = false, isLast: Bool
     ) throws(MalformedBytes) {
         var decoder = CanonicalDecoder(bytes)
         guard try decoder.readCount(limit: ManifestNode.maximumHeight) == height else {
             throw decoder.malformed("manifest node of another height than \(height)")
         }
         let count = try decoder.readCount(limit: ManifestNode.maximumFanout)
-        guard count > 0 else { throw decoder.malformed("manifest node without children") }
+        guard count > (isRoot ? 1 : 0) else { throw decoder.malformed("manifest node of \(count) children") }
         self.height = height
         children = []
         children.reserveCapacity(count)

@@ -41,7 +41,8 @@ struct ManifestWalk {
                 return Chunk(hash: child.hash, offset: offset, size: child.size)
             }
             let bytes = try store.read(child.hash, .manifest)
-            let node = try ManifestNode(decoding: bytes, height: height, size: child.size, isLast: isLast)
+            let node = try ManifestNode(
+                decoding: bytes, height: height, size: child.size, isRoot: frames.isEmpty, isLast: isLast)
             frames.append(Frame(node: node, index: 0, isLast: isLast))
         }
         return nil

@@ -117,6 +117,7 @@ public struct Pull: Sendable {
         var hash: ContentHash
         var height: Int
         var size: UInt64
+        var isRoot: Bool
         var isLast: Bool
     }
 
@@ -296,19 +297,19 @@ public struct Pull: Sendable {
     }
 
     private mutating func expand(_ work: ManifestWork, _ bytes: [UInt8]) throws {
-        let node = try ManifestNode(decoding: bytes, height: work.height, size: work.size, isLast: work.isLast)
+        let node = try ManifestNode(decoding: bytes, height: work.height, size: work.size, isRoot: work.isRoot, isLast: work.isLast)
         for (index, child) in node.children.enumerated() {
             let isLast = work.isLast && index == node.children.count - 1
-            need(FileContent(root: child.hash, height: work.height - 1, size: child.size), isLast: isLast)
+            need(FileContent(root: child.hash, height: work.height - 1, size: child.size), isRoot: false, isLast: isLast)
         }
     }
 
-    private mutating func need(_ content: FileContent, isLast: Bool = true) {
+    private mutating func need(_ content: FileContent, isRoot: Bool = true, isLast: Bool = true) {
         if content.height == 0 {
             candidates.append(Chunk(hash: content.root, size: content.size))
         } else {
             stack.append(.manifest(ManifestWork(
-                hash: content.root, height: content.height, size: content.size, isLast: isLast)))
+                hash: content.root, height: content.height, size: content.size, isRoot: isRoot, isLast: isLast)))
         }
     }
 
