@@ -16,6 +16,8 @@ struct ReplicationStreams: Sendable {
     static let maximumHashes = 1024
     /// The body of the largest request.
     static let maximumRequestSize = maximumHashes * ContentHash.byteCount
+    /// A thousand globs.
+    static let maximumChangesRequestSize = 1 << 20
     /// Objects are gathered into writes of about this size.
     static let writeSize = 1 << 20
     /// Writes that are read ahead from the disk.

@@ -1,0 +1,221 @@
+import Access
+import Content
+import FileDatabase
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Merkle
+import NIOCore
+import Node
+
+/// The routes between nodes, and those that look after peers and members.
+func addReplicationRoutes(to routes: inout Routes) {
+    addStatusRoutes(to: &routes)
+    addPeerRoutes(to: &routes)
+    addMemberRoutes(to: &routes)
+    addObjectRoutes(to: &routes)
+}
+
+// MARK: - Status
+
+private func addStatusRoutes(to routes: inout Routes) {
+    // Whom a node has to name in its token before it can ask for anything else.
+    routes.on(.get, "/sync/identity", access: .open) { call in
+        try .json { json in
+            json.object { json in
+                json.field("node_id", call.node.id.description)
+                json.field("version", Node.version)
+            }
+        }
+    }
+    routes.on(.get, "/sync/status") { call in
+        try call.refuseQuery()
+        try call.requireMember()
+        return try .encoded(call.node.status())
+    }
+    routes.on(.post, "/sync/heartbeat") { call in
+        let arrived = call.database.now
+        try call.requireMember()
+        var fields = try await call.fields()
+        _ = try fields.integer("intent_time", in: 0...Int.max)
+        _ = try fields.integer("construct_time", in: 0...Int.max)
+        _ = try fields.requiredText("node_id")
+        try fields.finish()
+        return .json { json in
+            json.object { json in
+                json.field("intent_time", arrived)
+                json.field("construct_time", call.database.now)
+                json.field("node_id", call.node.id.description)
+            }
+        }
+    }
+    routes.on(.post, "/sync/trigger") { call in
+        try call.requireOwner()
+        var fields = try await call.fields(orNone: true)
+        let peer = try fields.text("peer").map { try Call.nodeID($0) }
+        try fields.finish()
+        struct Answer: Encodable { var peers: [SyncReport] }
+        return try .encoded(Answer(peers: await call.node.trigger(peer)))
+    }
+}
+
+// MARK: - Peers
+
+private func addPeerRoutes(to routes: inout Routes) {
+    routes.on(.get, "/sync/peers") { call in
+        try call.refuseQuery()
+        try call.requireMember()
+        return try .encoded(Items(items: call.node.peers()))
+    }
+    routes.on(.post, "/sync/peers") { call in
+        try call.requireOwner()
+        var fields = try await call.fields()
+        let address = try fields.requiredText("address")
+        let label = try fields.text("label")
+        let paths = try fields.texts("sync_paths")
+        let token = try fields.text("token")
+        try fields.finish()
+        return try .encoded(await call.node.addPeer(address: address, label: label, syncPaths: paths, token: token), status: .created)
+    }
+    routes.on(.patch, "/sync/peers/{node_id}") { call in
+        try call.requireOwner()
+        let peer = try Call.nodeID(call.capture(0))
+        var fields = try await call.fields()
+        let label = try fields.text("label")
+        let hasPaths = fields.contains("sync_paths")
+        let paths = try fields.texts("sync_paths")
+        try fields.finish()
+        return try .encoded(call.node.updatePeer(peer, label: label, syncPaths: hasPaths ? .some(paths) : nil))
+    }
+    routes.on(.delete, "/sync/peers/{node_id}") { call in
+        try call.requireOwner()
+        try call.node.removePeer(Call.nodeID(call.capture(0)))
+        return Response(status: .noContent)
+    }
+}
+
+// MARK: - Members
+
+private func addMemberRoutes(to routes: inout Routes) {
+    routes.on(.post, "/sync/invitations") { call in
+        try call.requireOwner()
+        var fields = try await call.fields(orNone: true)
+        let label = try fields.text("label")
+        let lifetime = try fields.integer("expires_in", in: 1...Int(Node.maximumInvitationLifetime))
+        let paths = try fields.texts("sync_paths")
+        try fields.finish()
+        let (invitation, expiresAt) = try call.node.invite(label: label, expiresIn: lifetime.map(TimeInterval.init), syncPaths: paths)
+        return .json(.created) { json in
+            json.object { json in
+                json.field("invitation", invitation)
+                json.field("expires_at", time: Int64(expiresAt.timeIntervalSince1970 * 1000) * 1_000_000)
+            }
+        }
+    }
+    routes.on(.post, "/sync/join", access: .open) { call in
+        var fields = try await call.fields()
+        let request = JoinRequest(
+            token: try fields.requiredText("token"), nodeID: try fields.requiredText("node_id"),
+            publicKey: try fields.requiredText("public_key"), label: try fields.text("label"), address: try fields.text("address"),
+            signature: try fields.requiredText("signature"))
+        try fields.finish()
+        return try .encoded(await call.node.admit(request, client: call.client))
+    }
+    // Tells this node to join, as `pando join` does.
+    routes.on(.post, "/sync/join-cluster") { call in
+        try call.requireOwner()
+        var fields = try await call.fields()
+        let address = try fields.requiredText("address")
+        let token = try fields.requiredText("token")
+        let paths = try fields.texts("sync_paths")
+        try fields.finish()
+        try await call.node.join(address: address, token: token, syncPaths: paths)
+        return try .encoded(call.node.status())
+    }
+    routes.on(.get, "/sync/members") { call in
+        try call.refuseQuery()
+        try call.requireMember()
+        return try .encoded(Items(items: call.node.members()))
+    }
+    routes.on(.delete, "/sync/members/{node_id}") { call in
+        try call.requireOwner()
+        try await call.node.removeMember(Call.nodeID(call.capture(0)))
+        return Response(status: .noContent)
+    }
+}
+
+// MARK: - Objects
+
+private func addObjectRoutes(to routes: inout Routes) {
+    routes.on(.post, "/sync/nodes") { call in
+        try call.requireMember()
+        let body = try await call.collectBody(limit: ReplicationStreams.maximumRequestSize)
+        return try ReplicationStreams(node: call.node).objects(body, kinds: [.tree, .manifest, .attributes])
+    }
+    routes.on(.post, "/sync/chunks") { call in
+        try call.requireMember()
+        let body = try await call.collectBody(limit: ReplicationStreams.maximumRequestSize)
+        return try ReplicationStreams(node: call.node).objects(body, kinds: [.chunk])
+    }
+    routes.on(.post, "/sync/changes") { call in
+        try call.requireMember()
+        var query = try call.query()
+        let name = query.text("tree") ?? Tree.files.rawValue
+        try query.finish()
+        guard let tree = Tree(rawValue: name) else { throw Problem(.badRequest, "'tree' must be files or system") }
+        let body = try await call.collectBody(limit: ReplicationStreams.maximumChangesRequestSize)
+        return try await ReplicationStreams(node: call.node).changes(body, in: tree)
+    }
+    // The receiver pulls from the sender, for whom it has an address.
+    routes.on(.post, "/sync/pull") { call in
+        guard case .node(let sender) = call.principal.identity else {
+            throw Problem(.forbidden, "only a member can ask to be pulled from; use /sync/trigger")
+        }
+        return try .encoded(await call.node.pull(from: sender))
+    }
+}
+
+// MARK: - Who may
+
+extension Call {
+    /// Members, and people who may do everything: the routes between nodes show everything.
+    fileprivate func requireMember() throws(Problem) {
+        if case .node = principal.identity { return }
+        guard principal.rules.isUnrestricted else {
+            throw Problem(.forbidden, "this is for the cluster's nodes and for keys with all rights")
+        }
+    }
+
+    /// People who run the node.
+    fileprivate func requireOwner() throws(Problem) {
+        if case .node = principal.identity { throw Problem(.forbidden, "this is for people with all rights, not for nodes") }
+        try requireMember()
+    }
+
+    fileprivate static func nodeID(_ text: String) throws(Problem) -> NodeID {
+        guard let id = NodeID(text) else {
+            throw Problem(.badRequest, "'\(text.prefix(80))' is not a node id: 64 lower-case hexadecimal digits")
+        }
+        return id
+    }
+}
+
+private struct Items<Item: Encodable>: Encodable {
+    var items: [Item]
+    // Peers and members are few enough for one page.
+    var next: String?
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(items, forKey: .items)
+        try container.encode(next, forKey: .next)
+    }
+
+    enum CodingKeys: String, CodingKey { case items, next }
+}
+
+extension Response {
+    fileprivate static func encoded(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        .json(status, ByteBuffer(bytes: try JSON.encode(value)))
+    }
+}
