@@ -110,3 +110,59 @@ extension Node {
         try forget(node)
     }
 }
+
+// MARK: - Encoding
+
+// What is not known is null, not absent: scripts can rely on every field being there.
+
+extension NodeStatus {
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(nodeID, forKey: .nodeID)
+        try container.encode(clusterID, forKey: .clusterID)
+        try container.encode(label, forKey: .label)
+        try container.encode(root, forKey: .root)
+        try container.encode(systemRoot, forKey: .systemRoot)
+        try container.encode(head, forKey: .head)
+        try container.encode(virtualTime, forKey: .virtualTime)
+        try container.encode(files, forKey: .files)
+        try container.encode(bytes, forKey: .bytes)
+        try container.encode(conflicts, forKey: .conflicts)
+        try container.encode(version, forKey: .version)
+        try container.encode(uptimeSeconds, forKey: .uptimeSeconds)
+    }
+}
+
+extension PeerInfo {
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(nodeID, forKey: .nodeID)
+        try container.encode(label, forKey: .label)
+        try container.encode(address, forKey: .address)
+        try container.encode(state, forKey: .state)
+        try container.encode(reason, forKey: .reason)
+        try container.encode(offsetUs, forKey: .offsetUs)
+        try container.encode(delayUs, forKey: .delayUs)
+        try container.encode(errorUs, forKey: .errorUs)
+        try container.encode(syncPaths, forKey: .syncPaths)
+        try container.encode(lastSyncAt, forKey: .lastSyncAt)
+        try container.encode(root, forKey: .root)
+        try container.encode(inSync, forKey: .inSync)
+        try container.encode(bytesReceived, forKey: .bytesReceived)
+        try container.encode(bytesSent, forKey: .bytesSent)
+    }
+}
+
+extension SyncReport {
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(nodeID, forKey: .nodeID)
+        try container.encode(address, forKey: .address)
+        try container.encode(ok, forKey: .ok)
+        try container.encode(entries, forKey: .entries)
+        try container.encode(chunks, forKey: .chunks)
+        try container.encode(bytes, forKey: .bytes)
+        try container.encode(conflicts, forKey: .conflicts)
+        try container.encode(error, forKey: .error)
+    }
+}
