@@ -135,7 +135,7 @@ extension Value {
         }
     }
 
-    init(from decoder: inout CanonicalDecoder) throws(MalformedBytes) {
+    public init(from decoder: inout CanonicalDecoder) throws(MalformedBytes) {
         let tag = try decoder.readByte()
         switch tag {
         case Tag.tombstone: self = .tombstone

@@ -86,6 +86,18 @@ extension FileDatabase {
         return FileBytes(database: self, content: content, range: range)
     }
 
+    /// The bytes of a file of one chunk, checked against its hash. Blocks.
+    public func chunk(of content: FileContent) throws -> [UInt8] {
+        precondition(content.height == 0, "a file of many chunks")
+        return try asDatabaseErrors {
+            let bytes = try store.read(content.root, .chunk)
+            guard UInt64(bytes.count) == content.size else {
+                throw DatabaseError(.damaged, "chunk \(content.root) has another size than its file")
+            }
+            return bytes
+        }
+    }
+
     /// The chunks of a file, in order. Blocks.
     public func chunks(of content: FileContent) throws -> [(hash: ContentHash, size: UInt64)] {
         try asDatabaseErrors {

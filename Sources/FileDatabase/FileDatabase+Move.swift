@@ -12,7 +12,9 @@ extension FileDatabase {
             guard let entry = try draft.entry(at: path), entry.isVisible else {
                 throw DatabaseError(.notFound, "nothing is there", path: path)
             }
-            if condition != .none, let current = entry.current {
+            if condition != .none {
+                // A directory has no content to match.
+                guard let current = entry.current else { throw DatabaseError(.preconditionFailed, "is a directory", path: path) }
                 _ = try draft.checkPut(current.value, at: path, if: condition)
             }
             if entry.isDirectory, entry.subtree?.aggregates.isVisible == true, !recursive {

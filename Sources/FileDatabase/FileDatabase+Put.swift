@@ -44,6 +44,16 @@ extension FileDatabase {
         }
     }
 
+    /// Whether a put would be refused by the state as it is now: to be asked before much is uploaded. Blocks.
+    ///
+    /// - Throws: what `put` would throw.
+    public func checkPut(isDirectory: Bool, at path: TreePath, if condition: WriteCondition = .none) throws {
+        let head = self.head
+        let draft = Draft(head: head, nodes: nodes, clock: HybridClock(), actor: actor, time: time)
+        let value = isDirectory ? Value.directory : .file(FileValue(content: .empty, mediaType: "", modifiedAt: 0))
+        _ = try asDatabaseErrors { try draft.checkPut(value, at: path, if: condition, in: head.commit.files) }
+    }
+
     /// Makes a directory that stands even when nothing is in it.
     public func makeDirectory(_ path: TreePath) async throws -> WriteResult {
         try await put(.directory, at: path)
@@ -76,7 +86,7 @@ extension FileDatabase {
     ///
     /// - Throws: `DatabaseError`, with the `missing` objects where a value's content is not all here.
     public func put(_ items: [BulkItem]) async throws -> BulkResult {
-        let missing = try await threads.run { [self] in try missingObjects(of: items) }
+        let missing = try await threads.run { [self] in try missingObjects(of: objects(of: items)) }
         guard missing.isEmpty else {
             var error = DatabaseError(.invalid, "\(missing.count) objects are not here; send them first")
             error.missing = missing
@@ -115,24 +125,53 @@ extension FileDatabase {
         return result
     }
 
-    /// The objects of these values that are not stored here.
-    private func missingObjects(of items: [BulkItem]) throws -> [ContentHash] {
-        var wanted: [ContentHash] = []
+    /// An object that a value needs.
+    public struct NeededObject: Sendable {
+        public var hash: ContentHash
+        public var kind: ObjectKind
+        /// Bytes that it must have, where the value says so.
+        public var size: UInt64?
+    }
+
+    /// The objects that these values need, as far as the manifests are here. Blocks.
+    ///
+    /// - Throws: `DatabaseError`: `invalid` for a manifest that is not one.
+    public func objects(of items: [BulkItem]) throws -> [NeededObject] {
+        var needed: [NeededObject] = []
         for item in items {
             guard case .file(let file) = item.value else { continue }
-            if let attributes = file.attributes { wanted.append(attributes) }
-            if file.content.height == 0 {
-                wanted.append(file.content.root)
-            } else {
-                var walk = ManifestWalk(file.content, store)
-                do {
-                    while let chunk = try walk.next() { wanted.append(chunk.hash) }
-                } catch let error as StoreError where error.code == .missing {
-                    wanted.append(error.hash ?? file.content.root)
-                }
+            if let attributes = file.attributes { needed.append(NeededObject(hash: attributes, kind: .attributes)) }
+            var walk = ManifestWalk(file.content, store)
+            do {
+                if file.content.height > 0 { needed.append(NeededObject(hash: file.content.root, kind: .manifest)) }
+                while let chunk = try walk.next() { needed.append(NeededObject(hash: chunk.hash, kind: .chunk, size: chunk.size)) }
+            } catch let error as StoreError where error.code == .missing {
+                needed.append(NeededObject(hash: error.hash ?? file.content.root, kind: .manifest))
+            } catch let error as MalformedBytes {
+                throw DatabaseError(.invalid, "has a manifest that is not well formed: \(error)", path: item.path)
+            } catch {
+                throw DatabaseError(error)
             }
         }
-        return try asDatabaseErrors { try store.missing(among: wanted) }
+        return needed
+    }
+
+    /// Which of the objects are not stored here.
+    ///
+    /// - Throws: `DatabaseError`: `invalid` for one that is here, but is of another kind or size than its value says.
+    private func missingObjects(of needed: [NeededObject]) throws -> [ContentHash] {
+        let locations = try asDatabaseErrors { try store.locations(of: needed.map(\.hash)) }
+        var missing: [ContentHash] = []
+        for (object, location) in zip(needed, locations) {
+            guard let location else {
+                missing.append(object.hash)
+                continue
+            }
+            guard location.kind == object.kind, object.size.map({ $0 == UInt64(location.rawLength) }) ?? true else {
+                throw DatabaseError(.invalid, "\(object.hash) is not a \(object.kind) of the size that the value says")
+            }
+        }
+        return missing
     }
 }
 

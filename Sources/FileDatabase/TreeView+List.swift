@@ -11,7 +11,7 @@ public struct ListOptions: Sendable {
     public var limit = 1000
     /// The path that the last page ended with.
     public var after: TreePath?
-    /// Whether a path may be shown, and whether anything below one may be.
+    /// Whether a path may be shown, and whether anything below one may be, which also shows the directory on the way to it.
     public var shows: @Sendable (TreePath) -> Bool = { _ in true }
     public var showsBelow: @Sendable (TreePath) -> Bool = { _ in true }
 
@@ -45,7 +45,9 @@ extension TreeView {
                     && options.glob?.canMatch(below: place) ?? true
             }
             while let (place, entry) = try walk.next() {
-                guard let info = FileInfo(place, entry), matches(place), options.shows(place) else { continue }
+                guard let info = FileInfo(place, entry), matches(place),
+                    options.shows(place) || info.kind == .directory && options.showsBelow(place)
+                else { continue }
                 if items.count == options.limit { return Listing(items: items, next: items.last?.path) }
                 items.append(info)
             }

@@ -21,7 +21,7 @@ func addReplicationRoutes(to routes: inout Routes) {
 private func addStatusRoutes(to routes: inout Routes) {
     // Whom a node has to name in its token before it can ask for anything else.
     routes.on(.get, "/sync/identity", access: .open) { call in
-        try .json { json in
+        .json { json in
             json.object { json in
                 json.field("node_id", call.node.id.description)
                 json.field("version", Node.version)

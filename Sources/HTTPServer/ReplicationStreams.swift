@@ -6,6 +6,7 @@ import Merkle
 import NIOCore
 import Node
 import Objects
+import Platform
 import Replication
 
 /// What nodes ask of each other in bulk: objects by hash, and what changed since a root.

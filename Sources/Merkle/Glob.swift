@@ -34,19 +34,22 @@ public struct Glob: Hashable, Sendable, CustomStringConvertible {
         self.parts = parts
     }
 
+    /// `**` or `/**`, which most keys have: not worth a simulation for each request.
+    private var matchesEverything: Bool { parts.count == 1 && parts[0] == .names }
+
     /// Whether the pattern matches the path. O(parts × names).
     public func matches(_ path: TreePath) -> Bool {
-        states(after: path.names).contains(parts.count)
+        matchesEverything || states(after: path.names).contains(parts.count)
     }
 
     /// Whether the pattern can match anything below the path.
     public func canMatch(below path: TreePath) -> Bool {
-        states(after: path.names).contains { $0 < parts.count || parts.last == .names }
+        matchesEverything || states(after: path.names).contains { $0 < parts.count || parts.last == .names }
     }
 
     /// Whether the pattern matches everything below the path, whatever its name.
     public func matchesAll(below path: TreePath) -> Bool {
-        states(after: path.names).contains { state in
+        matchesEverything || states(after: path.names).contains { state in
             state == parts.count ? parts.last == .names : state == parts.count - 1 && parts[state] == .names
         }
     }

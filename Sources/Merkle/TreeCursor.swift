@@ -61,6 +61,12 @@ struct TreeCursor<Reader: NodeReader> {
         while !isAtEnd, level > 0 { try descend() }
     }
 
+    /// Moves behind the entry of this name, or of where it would stand. Only from the start. O(log n).
+    mutating func skip(past name: String) throws {
+        try seek(name)
+        if !isAtEnd, entryName.utf8.elementsEqual(name.utf8) { advance() }
+    }
+
     /// Moves to the first entry whose name is not below `name`. Only from the start. O(log n).
     mutating func seek(_ name: String) throws {
         while !frames.isEmpty {

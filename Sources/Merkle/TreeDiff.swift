@@ -6,6 +6,9 @@ public struct TreeDifference: Sendable {
     public var path: TreePath
     public var before: Register?
     public var after: Register?
+    /// The subdirectories of the same name.
+    public var subtreeBefore: Subtree?
+    public var subtreeAfter: Subtree?
     /// A subdirectory that only the second tree has and that was not gone into; see `TreeDiff.init`.
     public var added: Subtree?
 }
@@ -21,21 +24,40 @@ public struct TreeDiff<Reader: NodeReader> {
 
     private let reader: Reader
     private let keepsAddedWhole: Bool
+    private let tellsVisibility: Bool
     private let descend: (TreePath) -> Bool
     private var stack: [Level] = []
 
     /// - Parameters:
     ///   - keepsAddedWhole: Tell a subdirectory that only `after` has as one difference, and leave out one that only
     ///     `before` has: what a join needs.
+    ///   - tellsVisibility: Also tell a path whose register is the same, but which a directory of the same name has begun or
+    ///     ceased to hide.
+    ///   - last: The path of the difference that a walk ended with; this one begins behind it.
     ///   - descend: Whether to look into the directory at a path at all.
     public init(
         from before: Subtree, to after: Subtree, at path: TreePath = .root, in reader: Reader, keepsAddedWhole: Bool = false,
-        descend: @escaping (TreePath) -> Bool = { _ in true }
+        tellsVisibility: Bool = false, after last: TreePath? = nil, descend: @escaping (TreePath) -> Bool = { _ in true }
     ) throws {
         self.reader = reader
         self.keepsAddedWhole = keepsAddedWhole
+        self.tellsVisibility = tellsVisibility
         self.descend = descend
         try push(path, before.root, after.root)
+        guard let last, last.isWithin(path) else { return }
+        // Each directory on the way is entered behind the name that leads on, which has been seen.
+        var (left, right): (Subtree?, Subtree?) = (before, after)
+        var place = path
+        for name in last.names.dropFirst(path.depth) {
+            guard let top = stack.indices.last, stack[top].path == place else { return }
+            try stack[top].before.skip(past: name)
+            try stack[top].after.skip(past: name)
+            left = try left?.entry(named: name, in: reader)?.subtree
+            right = try right?.entry(named: name, in: reader)?.subtree
+            place = place.appending(name)
+            guard descend(place) else { return }
+            try push(place, left?.root, right?.root)
+        }
     }
 
     private mutating func push(_ path: TreePath, _ before: ContentHash?, _ after: ContentHash?) throws {
@@ -51,7 +73,9 @@ public struct TreeDiff<Reader: NodeReader> {
                 continue
             }
             let path = stack[stack.count - 1].path.appending((before ?? after)!.name)
-            var difference = TreeDifference(path: path, before: before?.register, after: after?.register)
+            var difference = TreeDifference(
+                path: path, before: before?.register, after: after?.register, subtreeBefore: before?.subtree,
+                subtreeAfter: after?.subtree)
             if before?.subtree?.root != after?.subtree?.root {
                 if keepsAddedWhole, before?.subtree == nil {
                     difference.added = after?.subtree
@@ -62,6 +86,7 @@ public struct TreeDiff<Reader: NodeReader> {
                 }
             }
             if difference.before != difference.after || difference.added != nil { return difference }
+            if tellsVisibility, before?.isDirectory != after?.isDirectory, difference.before != nil { return difference }
         }
         return nil
     }

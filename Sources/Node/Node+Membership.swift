@@ -18,6 +18,15 @@ public struct JoinRequest: Codable, Sendable {
     public var address: String?
     /// Shows that the sender holds the node's key.
     public var signature: String
+
+    public init(token: String, nodeID: String, publicKey: String, label: String?, address: String?, signature: String) {
+        self.token = token
+        self.nodeID = nodeID
+        self.publicKey = publicKey
+        self.label = label
+        self.address = address
+        self.signature = signature
+    }
 }
 
 /// What the member answers.

@@ -1,3 +1,4 @@
+import Content
 import Foundation
 import HTTPServer
 import Logging
@@ -56,7 +57,7 @@ struct NodeService: Service {
         }
         for peer in peers { _ = try await node.addPeer(address: peer, label: nil, syncPaths: syncPaths, token: nil) }
         print("node \(node.id.short) listens at \(url)")
-        fflush(stdout)
+        fflush(nil)
         if join != nil || !peers.isEmpty { _ = try await node.trigger() }
     }
 
@@ -84,6 +85,6 @@ struct NodeService: Service {
         let local = url.replacing("//0.0.0.0:", with: "//127.0.0.1:").replacing("//[::]:", with: "//[::1]:")
         let endpoint: [String: Any] = ["url": local, "node_id": node.id.description, "pid": Int(getpid())]
         let bytes = try JSONSerialization.data(withJSONObject: endpoint, options: [.sortedKeys, .withoutEscapingSlashes])
-        try PrivateFile.write(Array(bytes), to: directory + "/endpoint.json")
+        try Platform.PrivateFile.write(Array(bytes), to: directory + "/endpoint.json")
     }
 }

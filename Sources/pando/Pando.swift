@@ -19,8 +19,7 @@ struct Pando: AsyncParsableCommand {
             PANDO_KEY stand over a stored login. Exit codes: 0 done, 1 failed, 2 wrong use.
             """,
         groupedSubcommands: [
-            // SERVER COMMANDS: uncomment when Serve.swift and Token.swift are there.
-            // CommandGroup(name: "Node", subcommands: [Serve.self, Token.self]),
+            CommandGroup(name: "Node", subcommands: [Serve.self, Token.self, Verify.self]),
             CommandGroup(name: "Files", subcommands: [
                 Put.self, Get.self, Cat.self, List.self, Tree.self, DiskUsage.self, Stat.self, Remove.self, Move.self,
                 Copy.self, MakeDirectory.self,

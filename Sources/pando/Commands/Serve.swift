@@ -1,11 +1,14 @@
 import ArgumentParser
+import FileDatabase
 import Foundation
 import HTTPClient
 import HTTPServer
 import Logging
 import Node
+import Objects
 import Platform
 import ServiceLifecycle
+import UnixSignals
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -60,7 +63,7 @@ struct Serve: AsyncParsableCommand {
         let transport = HTTPTransport()
         let node: Node
         do {
-            node = try await BlockingThreads(count: 1, name: "start").run {
+            node = try await Platform.BlockingThreads(count: 1, name: "start").run {
                 try Node(Node.Options(directory: directory, label: label ?? variable("LABEL"), transport: transport, logger: logger))
             }
         } catch {
@@ -73,7 +76,7 @@ struct Serve: AsyncParsableCommand {
             syncPaths: syncPaths.isEmpty ? nil : syncPaths, address: address ?? variable("ADDRESS"))
         let server = PandoServer(
             node: node, host: host ?? variable("HOST") ?? "127.0.0.1", port: port ?? variable("PORT").flatMap { Int($0) } ?? 6830,
-            onServerRunning: { port in await service.serverIsRunning(host: host ?? variable("HOST") ?? "127.0.0.1", port: port) })
+            onServerRunning: { port in service.serverIsRunning(host: host ?? variable("HOST") ?? "127.0.0.1", port: port) })
         var configuration = ServiceGroupConfiguration(
             services: [
                 .init(service: service, successTerminationBehavior: .gracefullyShutdownGroup, failureTerminationBehavior: .gracefullyShutdownGroup),
@@ -88,14 +91,14 @@ struct Serve: AsyncParsableCommand {
         } catch {
             result = .failure(Failure("\(error)"))
         }
-        PrivateFile.remove(directory + "/endpoint.json")
+        Platform.PrivateFile.remove(directory + "/endpoint.json")
         await transport.shutdown()
         await closed(node)
         try result.get()
     }
 
     private func closed(_ node: Node) async {
-        try? await BlockingThreads(count: 1, name: "stop").run { node.close() }
+        try? await Platform.BlockingThreads(count: 1, name: "stop").run { node.close() }
     }
 
     private func variable(_ name: String) -> String? {

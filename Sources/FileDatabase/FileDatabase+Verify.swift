@@ -1,0 +1,116 @@
+import Causality
+import Content
+import Merkle
+import Objects
+
+/// What a verification found.
+public struct VerificationReport: Sendable {
+    public struct Fault: Sendable {
+        /// The path that needs what is missing or damaged; in the system tree, with `/.system` in front.
+        public var path: String
+        public var reason: String
+    }
+
+    /// Objects that were read and have their hash, each counted once.
+    public var objects = 0
+    /// Their bytes.
+    public var bytes: UInt64 = 0
+    public var faults: [Fault] = []
+}
+
+extension FileDatabase {
+    /// Reads everything that HEAD needs and checks it: every object against its hash, every node against the reference that
+    /// leads to it. Blocks.
+    public func verify() throws -> VerificationReport {
+        var check = Verification(store: store)
+        for tree in Tree.allCases {
+            check.checkTree(head[tree], at: tree == .files ? "" : "/.system")
+        }
+        return check.report
+    }
+}
+
+/// One pass over what HEAD needs. Memory grows with the number of objects, by their hashes alone.
+private struct Verification {
+    private struct Place {
+        var path: String
+        var hash: ContentHash
+        var expectation: TreeNode.Expectation
+    }
+
+    let store: ObjectStore
+    var report = VerificationReport()
+    private var seen: Set<ContentHash> = []
+
+    init(store: ObjectStore) {
+        self.store = store
+    }
+
+    mutating func checkTree(_ root: Subtree, at path: String) {
+        var stack: [Place] = []
+        if root.root != TreeNode.empty.hash {
+            stack.append(Place(path: path, hash: root.root, expectation: .root(root.aggregates)))
+        }
+        while let place = stack.popLast() {
+            do {
+                let node = try TreeNode(read(place.hash, .tree), hash: place.hash)
+                try node.validate(as: place.expectation)
+                var after = place.expectation.after
+                for (index, child) in node.children.enumerated() {
+                    stack.append(Place(path: place.path, hash: child.hash, expectation: TreeNode.Expectation(
+                        level: node.level - 1, after: after, lastName: child.lastName,
+                        isLast: place.expectation.isLast && index == node.count - 1, aggregates: child.aggregates)))
+                    after = child.lastName
+                }
+                guard node.level == 0 else { continue }
+                for index in 0..<node.count {
+                    let entry = try node.entry(at: index)
+                    let name = "\(place.path)/\(entry.name)"
+                    if let subtree = entry.subtree {
+                        stack.append(Place(path: name, hash: subtree.root, expectation: .root(subtree.aggregates)))
+                    }
+                    for version in entry.register?.versions ?? [] { check(version.value, at: name) }
+                }
+            } catch {
+                fault(place.path.isEmpty ? "/" : place.path, error)
+            }
+        }
+    }
+
+    private mutating func check(_ value: Value, at path: String) {
+        guard case .file(let file) = value else { return }
+        do {
+            if let attributes = file.attributes { _ = try read(attributes, .attributes) }
+            if file.content.height == 0 {
+                try checkChunk(file.content.root, size: file.content.size)
+            } else {
+                // Equal content has been looked at before.
+                guard !seen.contains(file.content.root) else { return }
+                seen.insert(file.content.root)
+                var walk = ManifestWalk(file.content, store)
+                while let chunk = try walk.next() { try checkChunk(chunk.hash, size: chunk.size) }
+            }
+        } catch {
+            fault(path, error)
+        }
+    }
+
+    private mutating func checkChunk(_ hash: ContentHash, size: UInt64) throws {
+        if seen.contains(hash) { return }
+        guard try UInt64(read(hash, .chunk).count) == size else {
+            throw DatabaseError(.damaged, "chunk \(hash) has another size than its manifest says")
+        }
+        seen.insert(hash)
+    }
+
+    private mutating func read(_ hash: ContentHash, _ kind: ObjectKind) throws -> [UInt8] {
+        let bytes = try store.read(hash, kind)
+        report.objects += 1
+        report.bytes += UInt64(bytes.count)
+        return bytes
+    }
+
+    private mutating func fault(_ path: String, _ error: any Error) {
+        report.faults.append(VerificationReport.Fault(path: path, reason: DatabaseError(error).description))
+    }
+}

@@ -1,0 +1,103 @@
+import Access
+import Content
+import FileDatabase
+import Hummingbird
+import NIOCore
+import Objects
+import Platform
+import Replication
+
+/// `POST /bulk/objects`: checks and stores chunks and manifest nodes while they come.
+func takeObjects(_ call: Call, _ ledger: UploadLedger) async throws -> Response {
+    try call.refuseQuery()
+    guard call.principal.rules.rules.contains(where: { $0.allow.contains(.write) }) else {
+        throw Problem(.forbidden, "the key's rules allow to write nowhere")
+    }
+    var intake = ObjectIntake(call.database)
+    var reader = ObjectFrameReader()
+    do {
+        try await call.readBody { piece in
+            for frame in try piece.withUnsafeReadableBytes({ try reader.read($0) }) { try await intake.add(frame) }
+        }
+        try reader.finish()
+    } catch {
+        // What came whole is kept, so that the sender can go on where it stopped.
+        _ = try await intake.finish()
+        ledger.add(intake.hashes, of: call.principal)
+        throw error
+    }
+    let sums = try await intake.finish()
+    ledger.add(intake.hashes, of: call.principal)
+    return .json { json in
+        json.object { json in
+            json.field("objects", sums.objects)
+            json.field("bytes", sums.bytes)
+        }
+    }
+}
+
+/// Objects on their way into the store, in batches: while some are hashed and written, the next are received.
+private struct ObjectIntake {
+    private let database: FileDatabase
+    private var batch: [ObjectFrame] = []
+    private var batchBytes = 0
+    private var inFlight: [Task<[ContentHash], any Error>] = []
+    private var bytes = 0
+    /// The objects that have been checked and stored.
+    private(set) var hashes: [ContentHash] = []
+
+    init(_ database: FileDatabase) {
+        self.database = database
+    }
+
+    mutating func add(_ frame: ObjectFrame) async throws {
+        guard [.chunk, .manifest, .attributes].contains(frame.header.kind) else {
+            throw Problem(.badRequest, "only chunks, manifest nodes and attributes are taken, not a \(frame.header.kind)")
+        }
+        batch.append(frame)
+        batchBytes += frame.stored.count
+        bytes += frame.header.rawLength
+        guard batchBytes >= ServerLimits.bulkBatch else { return }
+        if inFlight.count >= ServerLimits.bulkBatchesInFlight { try await collect() }
+        start()
+    }
+
+    /// Waits for all that is under way.
+    mutating func finish() async throws -> (objects: Int, bytes: Int) {
+        if !batch.isEmpty { start() }
+        while !inFlight.isEmpty { try await collect() }
+        return (hashes.count, bytes)
+    }
+
+    private mutating func start() {
+        let (frames, database) = (batch, database)
+        batch = []
+        batchBytes = 0
+        inFlight.append(Task {
+            try await database.threads.run {
+                let objects = try frames.map { try $0.checked() }
+                try database.store.append(objects)
+                return objects.map(\.hash)
+            }
+        })
+    }
+
+    private mutating func collect() async throws {
+        hashes += try await inFlight.removeFirst().value
+    }
+}
+
+extension ObjectFrame {
+    /// The object, once its bytes have been found to have its hash. One that came as it is gets compressed here.
+    fileprivate func checked() throws -> PreparedObject {
+        switch header.codec {
+        case .raw:
+            let object = PreparedObject(header.kind, stored)
+            guard object.hash == header.hash else { throw MalformedBytes("object \(header.hash) has other bytes than its hash says") }
+            return object
+        case .zstd:
+            return try PreparedObject(checking: header.hash, header.kind, .zstd, rawLength: header.rawLength, stored: stored)
+        case .absent: throw MalformedBytes("object \(header.hash) was announced, but did not come")
+        }
+    }
+}

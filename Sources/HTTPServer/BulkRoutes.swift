@@ -1,0 +1,108 @@
+import Access
+import Causality
+import Content
+import FileDatabase
+import Hummingbird
+import Merkle
+import NIOCore
+import Objects
+import Platform
+
+/// For programs that send many files, or files of which the node has most chunks: `docs/protocol.md`, "Bulk routes".
+func addBulkRoutes(to routes: inout Routes) {
+    let ledger = UploadLedger()
+    routes.on(.post, "/bulk/missing") { try await missingObjects($0) }
+    routes.on(.post, "/bulk/objects") { try await takeObjects($0, ledger) }
+    routes.on(.post, "/bulk/commit") { try await commit($0, ledger) }
+}
+
+// MARK: - /bulk/missing
+
+private func missingObjects(_ call: Call) async throws -> Response {
+    try call.refuseQuery()
+    let body = try await call.collectBody(limit: ServerLimits.bulkItems * ContentHash.byteCount)
+    guard body.readableBytes % ContentHash.byteCount == 0 else {
+        throw Problem(.badRequest, "the body must be hashes of \(ContentHash.byteCount) bytes each")
+    }
+    var answer = body
+    if call.principal.rules.isUnrestricted {
+        let store = call.database.store
+        answer = try await call.database.threads.run {
+            let hashes = body.withUnsafeReadableBytes { bytes in
+                stride(from: 0, to: bytes.count, by: ContentHash.byteCount).map {
+                    ContentHash(UnsafeRawBufferPointer(rebasing: bytes[$0..<$0 + ContentHash.byteCount]))
+                }
+            }
+            let missing = try store.missing(among: hashes)
+            var answer = ByteBufferAllocator().buffer(capacity: missing.count * ContentHash.byteCount)
+            for hash in missing { hash.withBytes { _ = answer.writeBytes($0) } }
+            return answer
+        }
+    }
+    // To others all is missing: what is here may belong to files that they must not know of.
+    return Response(status: .ok, headers: [.contentType: "application/octet-stream"], body: ResponseBody(byteBuffer: answer))
+}
+
+// MARK: - /bulk/commit
+
+private func commit(_ call: Call, _ ledger: UploadLedger) async throws -> Response {
+    try call.refuseQuery()
+    let body = try await call.collectBody(limit: ServerLimits.bulkCommitBody)
+    let database = call.database
+    let items = try await database.threads.run {
+        let items = try decodeItems(Array(buffer: body))
+        for item in items {
+            try Call.refuseView(item.path)
+            try call.require(.write, item.path)
+        }
+        if !call.principal.rules.isUnrestricted {
+            // Who names an object gets to read it, so it must be one that they have shown to have.
+            let unproven = ledger.unproven(try database.objects(of: items).map(\.hash), of: call.principal.identity)
+            guard unproven.isEmpty else {
+                var problem = Problem(.badRequest, "\(unproven.count) objects are not here; send them first")
+                problem.missing = unproven
+                throw problem
+            }
+        }
+        return items
+    }
+    let result = try await database.put(items)
+    return .json { json in
+        json.object { json in
+            json.field("created", result.created)
+            json.field("replaced", result.replaced)
+            json.field("unchanged", result.unchanged)
+            json.field("commit", result.commit)
+        }
+    }
+}
+
+private func decodeItems(_ bytes: [UInt8]) throws -> [FileDatabase.BulkItem] {
+    var decoder = CanonicalDecoder(bytes)
+    let count = try decoder.readCount(limit: ServerLimits.bulkItems)
+    var items: [FileDatabase.BulkItem] = []
+    // Not more than the body can hold, whatever it says: a path, a flag and a value have four bytes at the least.
+    items.reserveCapacity(min(count, bytes.count / 4))
+    for _ in 0..<count {
+        let path = try Call.filePath(try decoder.readText(limit: TreePath.maximumLength))
+        let flags = try decoder.readByte()
+        guard flags <= 1 else { throw decoder.malformed("unknown flags \(flags) of '\(path)'") }
+        let value = try Value(from: &decoder)
+        try check(value, path)
+        items.append(FileDatabase.BulkItem(path: path, value: value, mustBeNew: flags == 1))
+    }
+    try decoder.finish()
+    return items
+}
+
+/// What a value may not be, though it can be written.
+private func check(_ value: Value, _ path: TreePath) throws(Problem) {
+    switch value {
+    case .tombstone: throw Problem(.badRequest, "files are deleted with DELETE /files/PATH, not here", path: path)
+    case .symlink(let target):
+        guard !target.isEmpty, !target.utf8.contains(0) else { throw Problem(.badRequest, "the link's target is empty or has a NUL", path: path) }
+    case .file(let file):
+        guard MediaType.isValid(file.mediaType) else { throw Problem(.badRequest, "the media type is not one", path: path) }
+    case .directory: break
+    }
+}

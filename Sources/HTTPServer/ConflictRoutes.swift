@@ -1,0 +1,72 @@
+import Access
+import Causality
+import FileDatabase
+import Hummingbird
+import Merkle
+import Platform
+
+/// Paths with losing versions, and their settlement.
+func addConflictRoutes(to routes: inout Routes) {
+    routes.on(.get, "/sync/conflicts") { try await listConflicts($0) }
+    routes.on(.post, "/sync/conflicts/{path...}") { try await resolveConflict($0) }
+}
+
+private func listConflicts(_ call: Call) async throws -> Response {
+    var query = try call.query()
+    let limit = try query.limit()
+    let after = try query.cursor().map { try Cursor.path($0) }
+    let prefix = try query.text("prefix").map { try Call.filePath($0) } ?? .root
+    try query.finish()
+    let (view, rules) = (call.database.view, call.principal.rules)
+    return try await call.database.threads.run {
+        let page = try view.conflicts(at: prefix, after: after, limit: limit) { rules.allows(.list, $0) || rules.allows(.read, $0) }
+        return .json(reserving: 256 + page.items.count * 1024) { json in
+            json.object { json in
+                json.key("items")
+                json.array { json in for conflict in page.items { json.conflict(conflict) } }
+                json.field("next", page.isComplete ? nil : page.items.last.map { Cursor.encode($0.path) })
+            }
+        }
+    }
+}
+
+private func resolveConflict(_ call: Call) async throws -> Response {
+    let path = try call.filePath().path
+    try call.refuseQuery()
+    try call.require(.write, path)
+    var fields = try await call.fields(orNone: true)
+    let pick: ConflictPick = switch try fields.text("pick") {
+    case nil, "winner": .winner
+    case "loser": .loser
+    case let version?: .version(version)
+    }
+    try fields.finish()
+    let result = try await call.database.resolve(path, pick: pick)
+    return .json { json in
+        if let result { return json.version(result, path: path) }
+        // A directory that nobody made has won, which has no version of its own.
+        json.object { json in
+            json.field("version", nil as String?)
+            json.field("kind", "directory")
+            json.field("deleted", false)
+            json.field("path", path.description)
+        }
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func conflict(_ conflict: Conflict) {
+        object { json in
+            json.field("path", conflict.path.description)
+            json.field("kind", conflict.kind.rawValue)
+            json.key("winner")
+            if let winner = conflict.winner { json.version(winner, path: conflict.path) } else { json.null() }
+            json.key("losers")
+            json.array { json in
+                for loser in conflict.losers {
+                    json.version(loser, path: TreeView.conflictsPath(of: loser, at: conflict.path))
+                }
+            }
+        }
+    }
+}

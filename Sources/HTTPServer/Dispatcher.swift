@@ -1,0 +1,108 @@
+import Access
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import Node
+
+/// What Hummingbird passes along with a request.
+struct ConnectionContext: InitializableFromSource, Sendable {
+    let channel: any Channel
+    let logger: Logger
+
+    init(source: ApplicationRequestContextSource) {
+        channel = source.channel
+        logger = source.logger
+    }
+}
+
+/// Takes a request to its route: finds the route, finds out who asks, turns errors into answers and writes the access log.
+struct Dispatcher: HTTPResponder {
+    typealias Context = ConnectionContext
+
+    let node: Node
+    let routes: Routes
+
+    func respond(to request: Request, context: ConnectionContext) async throws -> Response {
+        let isLogged = context.logger.logLevel <= .debug
+        let start = isLogged ? ContinuousClock.now : nil
+        var response: Response
+        do {
+            response = try await answer(request, context)
+        } catch {
+            response = Dispatcher.response(for: error, context.logger)
+        }
+        if request.method == .head { response = response.createHeadResponse() }
+        if let start { log(request, response, since: start, context) }
+        return response
+    }
+
+    private func answer(_ request: Request, _ context: ConnectionContext) async throws -> Response {
+        let target = (request.head.path ?? "")[...]
+        let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
+        let path = target[..<mark]
+        switch routes.lookUp(request.method, path) {
+        case .unknown:
+            throw Problem(.notFound, "there is no route '\(path.prefix(200))'; files are under /files/")
+        case .otherMethods(let methods):
+            let names = methods.map(\.rawValue).joined(separator: ", ")
+            throw Problem.methodNotAllowed(methods, "\(request.method.rawValue) is not served here; \(names) is")
+        case .found(let match):
+            if let expectation = request.headers[.expect], expectation.lowercased() != "100-continue" {
+                throw Problem(.expectationFailed, "the expectation '\(expectation.prefix(80))' is not known")
+            }
+            let principal = switch match.endpoint.access {
+            case .open: Principal.nobody
+            case .token: try await authenticate(request)
+            }
+            return try await match.endpoint.handler(Call(
+                node: node, request: request, channel: context.channel, logger: context.logger, principal: principal,
+                captures: match.captures, tail: match.tail, rawQuery: target[mark...].dropFirst()))
+        }
+    }
+
+    private func authenticate(_ request: Request) async throws -> Principal {
+        guard let header = request.headers[.authorization] else {
+            throw Problem.unauthorized("a token is needed: 'Authorization: Bearer TOKEN'", isTokenWrong: false)
+        }
+        let words = header.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
+        guard words.count == 2, words[0].lowercased() == "bearer" else {
+            throw Problem.unauthorized("only bearer tokens are known: 'Authorization: Bearer TOKEN'", isTokenWrong: false)
+        }
+        return try await node.authenticate(String(words[1]))
+    }
+
+    // MARK: Errors
+
+    static func response(for error: any Error, _ logger: Logger) -> Response {
+        let id = logger[metadataKey: "hb.request.id"]?.description
+        guard var problem = Problem(error) else {
+            logger.error("request failed", metadata: ["error": "\(error)"])
+            var problem = Problem(.internalServerError, "the node has failed at this; its log has more under this request's id")
+            problem.headers[.requestID] = id
+            return problem.response
+        }
+        if problem.status.code >= 500, problem.status != .serviceUnavailable {
+            logger.error("request failed", metadata: ["error": "\(error)"])
+            problem.headers[.requestID] = id
+        }
+        return problem.response
+    }
+
+    // MARK: Access log
+
+    /// The path without its query, and no headers: neither the log nor its readers should hold secrets.
+    private func log(_ request: Request, _ response: Response, since start: ContinuousClock.Instant, _ context: ConnectionContext) {
+        let path = (request.head.path ?? "").prefix { $0 != "?" }.prefix(300)
+        let duration = (ContinuousClock.now - start).components
+        context.logger.debug("\(request.method.rawValue) \(path) \(response.status.code)", metadata: [
+            "client": "\(context.channel.remoteAddress?.ipAddress ?? "local")",
+            "microseconds": "\(duration.seconds * 1_000_000 + duration.attoseconds / 1_000_000_000_000)",
+        ])
+    }
+}
+
+extension Principal {
+    /// Who calls an open route.
+    static let nobody = Principal(identity: .key(""), rules: RuleSet([]))
+}

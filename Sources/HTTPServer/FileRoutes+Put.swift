@@ -1,0 +1,107 @@
+import Access
+import Causality
+import Content
+import FileDatabase
+import HTTPTypes
+import Hummingbird
+import Merkle
+import NIOCore
+import Objects
+import Platform
+
+/// `PUT /files/{path}`: the body becomes the file; with a slash at the end and no body, a directory.
+func putFile(_ call: Call) async throws -> Response {
+    let place = try call.filePath()
+    let path = place.path
+    try call.refuseQuery()
+    try Call.refuseView(path)
+    try call.require(.write, path)
+    let condition = try WriteCondition(call.request.headers)
+    do {
+        return place.hasSlash
+            ? try await putDirectory(call, path, condition) : try await putFile(call, path, condition)
+    } catch let error as DatabaseError where error.code == .preconditionFailed && !call.principal.may(.read, path) {
+        // The reason names the content, which is not for everyone who may write.
+        throw Problem(.preconditionFailed, "the condition does not hold", path: path)
+    }
+}
+
+private func putDirectory(_ call: Call, _ path: TreePath, _ condition: WriteCondition) async throws -> Response {
+    try await call.readBody { piece in
+        if piece.readableBytes > 0 {
+            throw Problem(.badRequest, "a path with a slash at its end is a directory, which takes no body", path: path)
+        }
+    }
+    let result = try await call.database.put(.directory, at: path, if: condition)
+    return written(result)
+}
+
+private func putFile(_ call: Call, _ path: TreePath, _ condition: WriteCondition) async throws -> Response {
+    let headers = try FileHeaders(call.request.headers, name: path.name ?? "")
+    let database = call.database
+    let length = call.announcedLength
+    let isSmall = length.map { $0 <= UInt64(Chunker.minimumSize) } ?? false
+    if !isSmall || call.request.headers[.expect] != nil {
+        // Better told now than after the upload. The commit checks again.
+        try await database.threads.run { try database.checkPut(isDirectory: false, at: path, if: condition) }
+    }
+    let content: FileContent
+    let objects: [PreparedObject]
+    if isSmall {
+        // One chunk by the rules of the chunker, whatever is in it.
+        let body = try await call.collectBody(limit: Chunker.minimumSize)
+        let object = PreparedObject(.chunk, Array(buffer: body))
+        content = FileContent(root: object.hash, height: 0, size: UInt64(body.readableBytes))
+        objects = [object]
+    } else {
+        let upload = FileUpload(to: database)
+        try await call.readBody { piece in
+            piece.withUnsafeReadableBytes { upload.add($0) }
+            try await upload.drain()
+        }
+        (content, objects) = try await upload.finish()
+    }
+    let value = FileValue(
+        content: content, mediaType: headers.mediaType, isExecutable: headers.isExecutable,
+        modifiedAt: headers.modifiedAt ?? Int64(clamping: database.now) * 1000)
+    return written(try await database.put(.file(value), at: path, objects: objects, if: condition))
+}
+
+private func written(_ result: WriteResult) -> Response {
+    var response = Response.json(result.isNew ? .created : .ok) { $0.item(result.info) }
+    if let hash = result.info.contentHash { response.headers[.eTag] = "\"\(hash)\"" }
+    return response
+}
+
+/// What the headers of a PUT say of the file.
+private struct FileHeaders {
+    var mediaType: String
+    var modifiedAt: Int64?
+    var isExecutable = false
+
+    init(_ headers: HTTPFields, name: String) throws(Problem) {
+        if headers[.contentRange] != nil {
+            throw Problem(.badRequest, "a part of a file cannot be put; send the whole file without 'Content-Range'")
+        }
+        if let encoding = headers[.contentEncoding], encoding.lowercased() != "identity" {
+            throw Problem(.unsupportedMediaType, "the body is stored as it comes; send it without 'Content-Encoding'")
+        }
+        if let type = headers[.contentType] {
+            guard MediaType.isValid(type) else { throw Problem(.badRequest, "'Content-Type' is no media type of at most 255 bytes") }
+            mediaType = type
+        } else {
+            mediaType = MediaType.guess(fromName: name)
+        }
+        if let text = headers[.pandoModifiedAt] {
+            guard let time = HTTPTime.nanoseconds(rfc3339: text) else {
+                throw Problem(.badRequest, "'Pando-Modified-At' must be a time like 2026-05-01T10:11:12.345Z")
+            }
+            modifiedAt = time
+        }
+        switch headers[.pandoExecutable] {
+        case nil, "false": break
+        case "true": isExecutable = true
+        default: throw Problem(.badRequest, "'Pando-Executable' must be true or false")
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import Content
+import FileDatabase
+import HTTPTypes
+import Hummingbird
+import Merkle
+import Node
+import Objects
+
+extension Problem {
+    /// Puts what the modules below throw into HTTP's words; nil for what nobody foresaw.
+    init?(_ error: any Error) {
+        switch error {
+        case let error as Problem: self = error
+        case let error as DatabaseError: self.init(database: error)
+        case let error as NodeError: self.init(node: error)
+        case let error as StoreError:
+            switch error.code {
+            case .full: self.init(.diskFull, "the disk is full; nothing was changed")
+            case .missing, .damaged: self.init(.internalServerError, "a stored object is missing or damaged; run 'pando verify'")
+            case .disk, .failed, .index, .format: self.init(.serviceUnavailable, error.description)
+            }
+        case let error as InvalidPath: self.init(.badRequest, "the path \(error.reason)", path: error.path)
+        case let error as MalformedBytes: self.init(.badRequest, "the body is malformed: \(error)")
+        case let error as MissingNode: self.init(.internalServerError, "\(error); run 'pando verify'")
+        case let error as HTTPError: self.init(error.status, error.body ?? error.status.reasonPhrase)
+        case is CancellationError: self.init(.serviceUnavailable, "the node is shutting down; try another one or again later")
+        default: return nil
+        }
+    }
+
+    private init(database error: DatabaseError) {
+        let status: HTTPResponse.Status = switch error.code {
+        case .invalid: .badRequest
+        case .notFound: .notFound
+        case .conflict: .conflict
+        case .preconditionFailed: .preconditionFailed
+        case .full: .diskFull
+        case .damaged: .internalServerError
+        case .unavailable: .serviceUnavailable
+        }
+        self.init(status, error.reason, path: error.path)
+        missing = error.missing
+    }
+
+    private init(node error: NodeError) {
+        switch error.code {
+        case .unauthorized: self = .unauthorized(error.reason, isTokenWrong: true)
+        case .invalid: self.init(.badRequest, error.reason)
+        case .forbidden: self.init(.forbidden, error.reason)
+        case .notFound: self.init(.notFound, error.reason)
+        case .conflict: self.init(.conflict, error.reason)
+        case .gone: self.init(.gone, error.reason)
+        case .tooManyRequests: self.init(.tooManyRequests, error.reason)
+        case .unavailable: self.init(.serviceUnavailable, error.reason)
+        }
+        if let seconds = error.retryAfter { headers[.retryAfter] = String(seconds) }
+    }
+}
