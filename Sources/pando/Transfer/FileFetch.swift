@@ -1,5 +1,6 @@
 import Content
 import HTTPClient
+import Platform
 import Synchronization
 
 #if canImport(Glibc)
