@@ -20,7 +20,15 @@ extension PandoClient {
 
     /// The headers of a path.
     public func head(_ path: String, at when: When? = nil) async throws -> FileHead {
-        let response = try await send(.HEAD, PandoClient.target(ofFile: path, [("at", when)]))
+        let response: HTTPClientResponse
+        do {
+            response = try await send(.HEAD, PandoClient.target(ofFile: path, [("at", when)]))
+        } catch var error as ClientError where error.status == 404 {
+            // An answer to HEAD has no body that could say it.
+            error.detail = when == nil ? "nothing is there" : "nothing was there, or there is no such time"
+            error.path = path
+            throw error
+        }
         try await discard(response)
         return PandoClient.head(of: response, path: path)
     }

@@ -24,7 +24,7 @@ struct Credentials: Codable {
     // MARK: File
 
     static var path: String {
-        PrivateFile.directory(variable: "XDG_CONFIG_HOME", fallback: ".config") + "/credentials.json"
+        UserDirectory.configuration + "/credentials.json"
     }
 
     /// The stored logins; none where nothing is stored.
@@ -40,6 +40,6 @@ struct Credentials: Codable {
     func save() throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try PrivateFile.write(Array(try encoder.encode(self)), to: Credentials.path)
+        try UserDirectory.write(Array(try encoder.encode(self)), to: Credentials.path)
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPClient
+import Platform
 import Synchronization
 
 #if canImport(Glibc)
@@ -17,7 +18,7 @@ final class Fetch: Sendable {
     private let client: PandoClient
     private let progress: Progress
     private let at: String?
-    private let threads = BlockingThreads(count: 4)
+    private let threads = BlockingThreads(count: 4, name: "fetch")
     private let state = Mutex(State())
 
     private struct State {

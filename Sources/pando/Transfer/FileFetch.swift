@@ -1,5 +1,7 @@
 import Content
 import HTTPClient
+import Platform
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -17,6 +19,8 @@ struct FileFetch: Sendable {
     let item: ListItem
     let target: String
     let at: String?
+    /// Bytes of this file that the progress shows.
+    private let shown = ByteCount()
 
     /// Up to here a file is fetched whole, in one request, and written in one go.
     private static let smallSize = 1 << 20
@@ -57,6 +61,8 @@ struct FileFetch: Sendable {
             } catch let error as ClientError where error.canRetry && tries < FileFetch.maximumTries {
                 // What came is on the disk; only the rest is asked for.
                 local = .some
+                let shown = shown.bytes.exchange(0, ordering: .relaxed)
+                progress.update { $0.bytes -= shown }
                 try await Task.sleep(for: .milliseconds(200 << tries))
             }
         }
@@ -185,6 +191,7 @@ struct FileFetch: Sendable {
     }
 
     private func count(_ bytes: UInt64, isSent: Bool) {
+        shown.bytes.add(bytes, ordering: .relaxed)
         progress.update {
             $0.bytes += bytes
             if isSent { $0.sent += bytes }
@@ -198,6 +205,11 @@ struct FileFetch: Sendable {
     private var damaged: ClientError {
         ClientError(title: "damaged", detail: "\(item.path): what came does not have the hash that the node named", canRetry: true)
     }
+}
+
+/// Bytes, counted from several threads.
+private final class ByteCount: Sendable {
+    let bytes = Atomic<UInt64>(0)
 }
 
 /// An open file that is closed with its last owner.

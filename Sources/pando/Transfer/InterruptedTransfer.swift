@@ -18,8 +18,7 @@ struct InterruptedTransfer {
 
     init(node: String, source: String, target: String) {
         let key = ContentHash(sha256: Array("\(node)\0\(source)\0\(target)".utf8))
-        path = PrivateFile.directory(variable: "XDG_STATE_HOME", fallback: ".local/state") + "/transfers/"
-            + key.description.prefix(32)
+        path = UserDirectory.state + "/transfers/" + key.description.prefix(32)
     }
 
     /// Whether an earlier run began this and did not end it.
@@ -27,7 +26,7 @@ struct InterruptedTransfer {
 
     /// A note that can't be kept is no reason not to copy.
     func begin() {
-        try? PrivateFile.write([], to: path)
+        try? UserDirectory.write([], to: path)
     }
 
     func end() {

@@ -1,6 +1,7 @@
 import Content
 import Foundation
 import HTTPClient
+import Platform
 import Synchronization
 
 /// Sends files of this machine to a node: one thread walks, some read and hash, a few requests are in flight.
@@ -25,6 +26,7 @@ final class Upload: Sendable {
 
     private let client: PandoClient
     private let progress: Progress
+    private let threads = BlockingThreads(count: readers + 1, name: "upload")
     private let slots = DispatchSemaphore(value: inFlight)
     private let batches: AsyncStream<(number: Int, batch: UploadBatch)>
     private let continuation: AsyncStream<(number: Int, batch: UploadBatch)>.Continuation
@@ -84,12 +86,12 @@ final class Upload: Sendable {
     }
 
     private func startThreads(_ roots: [LocalItem]) {
-        BlockingThreads.start { [self] in
+        threads.start { [self] in
             LocalWalk(emit: { self.items.push($0) }, report: { self.report($0) }, progress: progress).walk(roots)
             items.close()
         }
         for _ in 0..<Upload.readers {
-            BlockingThreads.start { [self] in
+            threads.start { [self] in
                 UploadReader(self).run()
                 let isLast = state.withLock { state in
                     state.runningReaders -= 1

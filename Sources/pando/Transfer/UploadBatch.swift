@@ -6,7 +6,7 @@ import Replication
 struct UploadBatch: Sendable {
     /// A batch is sent when it has so many bytes: enough that a request's cost does not count, little enough that
     /// several fit in memory.
-    static let targetLength = 8 << 20
+    static let targetLength = 4 << 20
     static let targetCount = 2048
 
     /// Frames, one after another, as they are sent.
