@@ -85,6 +85,6 @@ struct NodeService: Service {
         let local = url.replacing("//0.0.0.0:", with: "//127.0.0.1:").replacing("//[::]:", with: "//[::1]:")
         let endpoint: [String: Any] = ["url": local, "node_id": node.id.description, "pid": Int(getpid())]
         let bytes = try JSONSerialization.data(withJSONObject: endpoint, options: [.sortedKeys, .withoutEscapingSlashes])
-        try Platform.PrivateFile.write(Array(bytes), to: directory + "/endpoint.json")
+        try PrivateFile.write(Array(bytes), to: directory + "/endpoint.json")
     }
 }

@@ -63,7 +63,7 @@ struct Serve: AsyncParsableCommand {
         let transport = HTTPTransport()
         let node: Node
         do {
-            node = try await Platform.BlockingThreads(count: 1, name: "start").run {
+            node = try await BlockingThreads(count: 1, name: "start").run {
                 try Node(Node.Options(directory: directory, label: label ?? variable("LABEL"), transport: transport, logger: logger))
             }
         } catch {
@@ -91,14 +91,14 @@ struct Serve: AsyncParsableCommand {
         } catch {
             result = .failure(Failure("\(error)"))
         }
-        Platform.PrivateFile.remove(directory + "/endpoint.json")
+        PrivateFile.remove(directory + "/endpoint.json")
         await transport.shutdown()
         await closed(node)
         try result.get()
     }
 
     private func closed(_ node: Node) async {
-        try? await Platform.BlockingThreads(count: 1, name: "stop").run { node.close() }
+        try? await BlockingThreads(count: 1, name: "stop").run { node.close() }
     }
 
     private func variable(_ name: String) -> String? {

@@ -23,7 +23,7 @@ struct Verify: AsyncParsableCommand {
         guard let key = try NodeKey.existing(directory: directory) else {
             throw Failure("no node has run in \(directory); name another directory with --data")
         }
-        let report = try await Platform.BlockingThreads(count: 1, name: "verify").run {
+        let report = try await BlockingThreads(count: 1, name: "verify").run {
             let database: FileDatabase
             do {
                 database = try FileDatabase(directory: directory, actor: Actor(node: key.id))
