@@ -88,6 +88,9 @@ struct Serve: AsyncParsableCommand {
         do {
             try await ServiceGroup(configuration: configuration).run()
             result = .success(())
+        } catch is CancellationError {
+            // How a service that was asked to stop says that it did.
+            result = .success(())
         } catch {
             result = .failure(Failure("\(error)"))
         }
