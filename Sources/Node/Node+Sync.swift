@@ -43,18 +43,9 @@ extension Node {
     private func sync(with link: PeerLink, asksBack: Bool = true) async -> SyncReport {
         var report = SyncReport(nodeID: nil, address: link.address, ok: false)
         do {
-            let status = try await peerStatus(link)
-            report.nodeID = link.nodeID?.description
-            // Who is a member decides whose files are taken, so it comes first.
-            try await pull(.system, root: status.systemRoot, from: link, &report)
-            try await pull(.files, root: status.root, from: link, &report)
+            // The turn is given up before the peer is asked to pull, so that two nodes cannot wait for each other.
+            let status = try await link.pulls.run { try await pullAll(from: link, &report) }
             report.ok = true
-            link.state.withLock { state in
-                state.isActive = true
-                state.reason = nil
-                state.lastSyncAt = Date()
-                state.root = status.root
-            }
             let head = database.head.commit
             if asksBack, head.files.root != status.root || head.system.root != status.systemRoot {
                 try await askToPull(link)
@@ -69,6 +60,22 @@ extension Node {
             logger.warning("sync failed", metadata: ["peer": "\(link.name)", "reason": "\(reason)"])
         }
         return report
+    }
+
+    /// Pulls both trees, as the peer has them now.
+    private func pullAll(from link: PeerLink, _ report: inout SyncReport) async throws -> PeerStatus {
+        let status = try await peerStatus(link)
+        report.nodeID = link.nodeID?.description
+        // Who is a member decides whose files are taken, so it comes first.
+        try await pull(.system, root: status.systemRoot, from: link, &report)
+        try await pull(.files, root: status.root, from: link, &report)
+        link.state.withLock { state in
+            state.isActive = true
+            state.reason = nil
+            state.lastSyncAt = Date()
+            state.root = status.root
+        }
+        return status
     }
 
     private struct PeerStatus {

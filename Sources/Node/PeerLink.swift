@@ -22,10 +22,11 @@ final class PeerLink: Sendable {
         var bytesReceived: UInt64 = 0
         var bytesSent: UInt64 = 0
         var token: (text: String, expiresAt: Int64)?
-        var isSyncing = false
     }
 
     let state: Mutex<State>
+    /// Pulls from one peer follow each other: two at once would fetch the same things twice.
+    let pulls = Turn()
 
     init(_ peer: LocalState.Peer) {
         state = Mutex(State(
