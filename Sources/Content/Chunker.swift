@@ -29,30 +29,26 @@ public struct Chunker: Sendable {
         let start = length
         let total = start + bytes.count
         // The first bytes of a chunk can't end it, and the gear hash forgets after 64 bytes.
-        var position = max(start, Chunker.minimumSize - 64)
+        let position = max(start, Chunker.minimumSize - 64)
         if position >= total {
             length = total
             return nil
         }
         let found = Gear.table.withUnsafeBufferPointer { gear -> Int? in
+            // A pass over the raw memory: this loop runs once for every byte that the database ever takes in.
+            guard let table = gear.baseAddress, let base = bytes.baseAddress else { return nil }
+            let memory = base.assumingMemoryBound(to: UInt8.self) - start
             var hash = self.hash
             defer { self.hash = hash }
             let warm = min(Chunker.minimumSize, total)
-            while position < warm {
-                hash = hash << 1 &+ gear[Int(bytes[position - start])]
-                position += 1
-            }
-            let hard = min(Chunker.normalSize, total)
-            while position < hard {
-                hash = hash << 1 &+ gear[Int(bytes[position - start])]
-                position += 1
-                if hash & Chunker.hardMask == 0 { return position }
-            }
-            let easy = min(Chunker.maximumSize, total)
-            while position < easy {
-                hash = hash << 1 &+ gear[Int(bytes[position - start])]
-                position += 1
-                if hash & Chunker.easyMask == 0 { return position }
+            // Before the least size the hash only warms up.
+            _ = Chunker.scan(memory, position, warm, table, &hash, mask: nil)
+            var position = max(position, warm)
+            for (end, mask) in [(Chunker.normalSize, Chunker.hardMask), (Chunker.maximumSize, Chunker.easyMask)] {
+                let end = min(end, total)
+                if position >= end { continue }
+                if let cut = Chunker.scan(memory, position, end, table, &hash, mask: mask) { return cut }
+                position = end
             }
             return position == Chunker.maximumSize ? position : nil
         }
@@ -63,6 +59,45 @@ public struct Chunker: Sendable {
         length = 0
         hash = 0
         return found - start
+    }
+
+    /// Rolls the hash over bytes until it meets the mask.
+    /// - Returns: the position behind the byte that met it; nil if none did.
+    @inline(__always)
+    private static func scan(
+        _ memory: UnsafePointer<UInt8>, _ from: Int, _ to: Int, _ gear: UnsafePointer<UInt64>, _ hash: inout UInt64, mask: UInt64?
+    ) -> Int? {
+        var rolling = hash
+        defer { hash = rolling }
+        var next = memory + from
+        let end = memory + max(from, to)
+        guard let mask else {
+            while next < end {
+                rolling = rolling << 1 &+ gear[Int(next.pointee)]
+                next += 1
+            }
+            return nil
+        }
+        // Two steps at a time: what the second adds is made beside the first, so that the chain from one hash to the next is
+        // half as long.
+        while end - next >= 2 {
+            let first = gear[Int(next[0])]
+            let second = gear[Int(next[1])]
+            let odd = rolling << 1 &+ first
+            rolling = rolling << 2 &+ (first << 1 &+ second)
+            if odd & mask == 0 {
+                rolling = odd
+                return next - memory + 1
+            }
+            next += 2
+            if rolling & mask == 0 { return next - memory }
+        }
+        while next < end {
+            rolling = rolling << 1 &+ gear[Int(next.pointee)]
+            next += 1
+            if rolling & mask == 0 { return next - memory }
+        }
+        return nil
     }
 }
 

@@ -34,7 +34,8 @@ public final class FileUpload {
             open.append(contentsOf: rest[..<end])
             ready.append(open)
             open = []
-            open.reserveCapacity(Chunker.normalSize + Chunker.normalSize / 2)
+            // Once, since growing copies.
+            open.reserveCapacity(Chunker.maximumSize)
             rest = UnsafeRawBufferPointer(rebasing: rest[end...])
         }
         open.append(contentsOf: rest)

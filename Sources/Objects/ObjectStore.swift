@@ -100,6 +100,7 @@ public final class ObjectStore: Sendable {
     let log: Mutex<Log>
     let table: Mutex<Table>
     private let files: SegmentFiles
+    private let verified = VerifiedReads()
     let flusher = BlockingThreads(count: 1, name: "index")
     public let recovery: RecoveryReport
 
@@ -166,7 +167,9 @@ extension ObjectStore {
     }
 
     /// The bytes of an object, checked against its hash.
-    public func read(_ hash: ContentHash, _ kind: ObjectKind) throws(StoreError) -> [UInt8] {
+    ///
+    /// - Parameter trustingRecent: whether one that had its hash within the last minute need not be hashed again.
+    public func read(_ hash: ContentHash, _ kind: ObjectKind, trustingRecent: Bool = false) throws(StoreError) -> [UInt8] {
         guard let location = try location(of: hash) else { throw StoreError(.missing, "\(kind) \(hash) is missing", hash: hash) }
         guard location.kind == kind else {
             throw StoreError(.missing, "\(hash) is a \(location.kind), not a \(kind)", hash: hash)
@@ -177,9 +180,11 @@ extension ObjectStore {
         case .raw: bytes = stored
         case .zstd: bytes = stored.withUnsafeBytes { Compression.decompress($0, rawLength: Int(location.rawLength)) }
         }
+        if trustingRecent, let bytes, bytes.count == Int(location.rawLength), verified.contains(hash) { return bytes }
         guard let bytes, ContentHash(of: kind, bytes) == hash else {
             throw StoreError(.damaged, "\(kind) \(hash) is damaged in segment \(location.position.segment)", hash: hash)
         }
+        if trustingRecent { verified.insert(hash) }
         return bytes
     }
 
