@@ -24,6 +24,8 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// What is left of the body is thrown away.
     private var isDiscarding = false
     private var discarded = 0
+    /// What came is no HTTP, so nothing that follows can be read.
+    private var isBroken = false
     private var isClosing = false
 
     // Progress.
@@ -107,9 +109,8 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// What cannot be read as HTTP gets an answer too, if none is under way.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard unanswered == 0, !isClosing, error is HTTPParserError else {
-            return context.fireErrorCaught(error)
-        }
+        isBroken = isBroken || error is HTTPParserError
+        guard unanswered == 0, !isClosing, isBroken else { return context.fireErrorCaught(error) }
         if case HTTPParserError.invalidEOFState? = error as? HTTPParserError {
             // The client has gone in the middle of a head.
             context.close(promise: nil)
@@ -130,21 +131,20 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
-        case .head(var head) where isEarly && isWaitingForContinue:
-            // Whether the sender will still send its body is not known, so the connection cannot go on.
+        case .head(var head) where mustClose:
             head.headerFields[.connection] = "close"
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .body(let bytes):
             sent += bytes.readableBytes
             context.write(data, promise: promise)
         case .end:
-            let isRefusal = isEarly
-            unanswered -= 1
-            if isRefusal {
+            let isLast = mustClose
+            if isEarly {
                 isDiscarding = true
                 discarded = 0
             }
-            if isRefusal, isWaitingForContinue {
+            unanswered -= 1
+            if isLast {
                 context.writeAndFlush(data, promise: promise)
                 endConnection(context)
             } else {
@@ -157,6 +157,10 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Whether what is being written answers a request whose body has not all come.
     private var isEarly: Bool { unanswered == 1 && isReadingBody }
+
+    /// Whether the connection cannot go on after the answer: of a body that waits to be asked for, and is not, nobody knows
+    /// whether it will still be sent.
+    private var mustClose: Bool { unanswered == 1 && isBroken || isEarly && isWaitingForContinue }
 
     /// Closes when the client has had time to read the answer: closing with unread input would take it away.
     private func endConnection(_ context: ChannelHandlerContext) {
