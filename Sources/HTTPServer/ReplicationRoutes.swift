@@ -187,9 +187,14 @@ extension Call {
     }
 
     /// People who run the node.
-    fileprivate func requireOwner() throws(Problem) {
-        if case .node = principal.identity { throw Problem(.forbidden, "this is for people with all rights, not for nodes") }
+    func requireOwner() throws(Problem) {
+        try requirePerson()
         try requireMember()
+    }
+
+    /// Anyone but a node.
+    func requirePerson() throws(Problem) {
+        if case .node = principal.identity { throw Problem(.forbidden, "this is for people, not for nodes") }
     }
 
     fileprivate static func nodeID(_ text: String) throws(Problem) -> NodeID {

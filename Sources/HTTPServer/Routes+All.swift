@@ -7,6 +7,7 @@ extension Routes {
         var routes = Routes()
         addHealthRoutes(to: &routes)
         addAuthRoutes(to: &routes)
+        addKeyRoutes(to: &routes)
         addFileRoutes(to: &routes)
         addBulkRoutes(to: &routes)
         addConflictRoutes(to: &routes)

@@ -37,6 +37,16 @@ public struct Glob: Hashable, Sendable, CustomStringConvertible {
     /// `**` or `/**`, which most keys have: not worth a simulation for each request.
     private var matchesEverything: Bool { parts.count == 1 && parts[0] == .names }
 
+    /// The deepest directory that holds, or is, whatever the pattern matches: its leading names without wildcards.
+    public var directory: TreePath {
+        var names: [String] = []
+        for part in parts {
+            guard case .pattern(let pattern) = part, !pattern.contains("*"), !pattern.contains("?") else { break }
+            names.append(String(pattern))
+        }
+        return TreePath(unchecked: names)
+    }
+
     /// Whether the pattern matches the path. O(parts × names).
     public func matches(_ path: TreePath) -> Bool {
         matchesEverything || states(after: path.names).contains(parts.count)
