@@ -85,6 +85,10 @@ let package = Package(
         tests(of: "Content", ["Content", "TestSupport"]),
         tests(of: "Causality", ["Content", "Causality", "TestSupport"]),
         tests(of: "Merkle", ["Content", "Causality", "Merkle", "TestSupport"]),
+        tests(of: "HTTPServer", [
+            "Content", "FileDatabase", "HTTPServer", nio, .product(name: "Hummingbird", package: "hummingbird"),
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+        ]),
         tests(of: "Tidy", []),
     ],
     swiftLanguageModes: [.v6]
