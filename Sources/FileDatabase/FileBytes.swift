@@ -99,11 +99,16 @@ extension FileDatabase {
     }
 
     /// The chunks of a file, in order. Blocks.
-    public func chunks(of content: FileContent) throws -> [(hash: ContentHash, size: UInt64)] {
+    ///
+    /// - Throws: `DatabaseError`: `invalid` where there are more than `limit`.
+    public func chunks(of content: FileContent, limit: Int) throws -> [(hash: ContentHash, size: UInt64)] {
         try asDatabaseErrors {
             var walk = ManifestWalk(content, store)
             var chunks: [(hash: ContentHash, size: UInt64)] = []
-            while let chunk = try walk.next() { chunks.append((chunk.hash, chunk.size)) }
+            while let chunk = try walk.next() {
+                guard chunks.count < limit else { throw DatabaseError(.invalid, "the file has more than \(limit) chunks") }
+                chunks.append((chunk.hash, chunk.size))
+            }
             return chunks
         }
     }

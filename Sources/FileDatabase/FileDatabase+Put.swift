@@ -124,55 +124,6 @@ extension FileDatabase {
         result.commit = head.hash
         return result
     }
-
-    /// An object that a value needs.
-    public struct NeededObject: Sendable {
-        public var hash: ContentHash
-        public var kind: ObjectKind
-        /// Bytes that it must have, where the value says so.
-        public var size: UInt64?
-    }
-
-    /// The objects that these values need, as far as the manifests are here. Blocks.
-    ///
-    /// - Throws: `DatabaseError`: `invalid` for a manifest that is not one.
-    public func objects(of items: [BulkItem]) throws -> [NeededObject] {
-        var needed: [NeededObject] = []
-        for item in items {
-            guard case .file(let file) = item.value else { continue }
-            if let attributes = file.attributes { needed.append(NeededObject(hash: attributes, kind: .attributes)) }
-            var walk = ManifestWalk(file.content, store)
-            do {
-                if file.content.height > 0 { needed.append(NeededObject(hash: file.content.root, kind: .manifest)) }
-                while let chunk = try walk.next() { needed.append(NeededObject(hash: chunk.hash, kind: .chunk, size: chunk.size)) }
-            } catch let error as StoreError where error.code == .missing {
-                needed.append(NeededObject(hash: error.hash ?? file.content.root, kind: .manifest))
-            } catch let error as MalformedBytes {
-                throw DatabaseError(.invalid, "has a manifest that is not well formed: \(error)", path: item.path)
-            } catch {
-                throw DatabaseError(error)
-            }
-        }
-        return needed
-    }
-
-    /// Which of the objects are not stored here.
-    ///
-    /// - Throws: `DatabaseError`: `invalid` for one that is here, but is of another kind or size than its value says.
-    private func missingObjects(of needed: [NeededObject]) throws -> [ContentHash] {
-        let locations = try asDatabaseErrors { try store.locations(of: needed.map(\.hash)) }
-        var missing: [ContentHash] = []
-        for (object, location) in zip(needed, locations) {
-            guard let location else {
-                missing.append(object.hash)
-                continue
-            }
-            guard location.kind == object.kind, object.size.map({ $0 == UInt64(location.rawLength) }) ?? true else {
-                throw DatabaseError(.invalid, "\(object.hash) is not a \(object.kind) of the size that the value says")
-            }
-        }
-        return missing
-    }
 }
 
 extension Draft {

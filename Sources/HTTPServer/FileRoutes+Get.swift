@@ -76,7 +76,7 @@ private func bytes(of info: FileInfo, _ request: Request, _ database: FileDataba
             throw problem
         }
     }
-    headers[.contentLength] = String(range.count)
+    headers[.contentLength] = String(range.upperBound - range.lowerBound)
     if request.method == .head { return Response(status: status, headers: headers) }
     return Response(status: status, headers: headers, body: try body(of: info, range, database))
 }
@@ -90,7 +90,8 @@ private func body(of info: FileInfo, _ range: Range<UInt64>, _ database: FileDat
         let bytes = try database.chunk(of: content)
         return ResponseBody(byteBuffer: ByteBuffer(bytes: bytes[Int(range.lowerBound)..<Int(range.upperBound)]))
     }
-    return ResponseBody(contentLength: range.count) { writer in
+    // The size is what a writer said, which may be more than there can ever be.
+    return ResponseBody(contentLength: Int(clamping: range.upperBound - range.lowerBound)) { writer in
         // An error in here ends the connection before the announced length: the only way left to tell the client.
         for try await piece in database.bytes(of: content, range) { try await writer.write(ByteBuffer(bytes: piece)) }
         try await writer.finish(nil)
@@ -139,7 +140,7 @@ private func isRangeWanted(_ headers: HTTPFields, _ hash: ContentHash, _ modifie
 /// `?chunks=true`: where the file is cut, so that a reader fetches only the ranges that it lacks.
 private func chunkList(_ info: FileInfo, _ database: FileDatabase) throws -> Response {
     guard let content = info.file?.content else { throw Problem(.badRequest, "a link has no chunks", path: info.path) }
-    let chunks = try database.chunks(of: content)
+    let chunks = try database.chunks(of: content, limit: ServerLimits.chunkList)
     return .json(reserving: 256 + chunks.count * 96) { json in
         json.object { json in
             json.field("content_hash", content.root)

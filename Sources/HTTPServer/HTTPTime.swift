@@ -26,7 +26,7 @@ enum HTTPTime {
         write(ofDay / 3600, 2, ":", to: &buffer)
         write(ofDay / 60 % 60, 2, ":", to: &buffer)
         write(ofDay % 60, 2, ".", to: &buffer)
-        var fraction = time - seconds * nanoseconds
+        var fraction = floorModulo(time, nanoseconds)
         for _ in digits..<9 { fraction /= 10 }
         write(fraction, digits, "Z", to: &buffer)
     }
@@ -68,8 +68,10 @@ enum HTTPTime {
         }
         guard bytes.isEmpty else { return nil }
         let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: nanoseconds)
-        let (sum, carry) = product.addingReportingOverflow(fraction)
+        // Towards zero first, so that the least time is read, too.
+        let isBefore = seconds < 0 && fraction > 0
+        let (product, overflow) = (isBefore ? seconds + 1 : seconds).multipliedReportingOverflow(by: nanoseconds)
+        let (sum, carry) = product.addingReportingOverflow(isBefore ? fraction - nanoseconds : fraction)
         return overflow || carry ? nil : sum
     }
 
@@ -143,7 +145,9 @@ enum HTTPTime {
     }
 
     private static func floorModulo(_ value: Int64, _ divisor: Int64) -> Int64 {
-        value - floorDivide(value, divisor) * divisor
+        // Not by way of the quotient, whose product can be below the least number.
+        let rest = value % divisor
+        return rest < 0 ? rest + divisor : rest
     }
 
     // MARK: Digits

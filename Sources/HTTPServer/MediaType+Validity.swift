@@ -6,7 +6,8 @@ extension MediaType {
     static func isValid(_ text: String) -> Bool {
         let bytes = text.utf8
         guard bytes.count <= 255, bytes.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) else { return false }
-        let essence = bytes.prefix { $0 != UInt8(ascii: ";") && $0 != 0x20 }
+        var essence = bytes.prefix { $0 != UInt8(ascii: ";") }
+        while essence.last == 0x20 { essence.removeLast() }
         let parts = essence.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         return parts.count == 2 && parts.allSatisfy { !$0.isEmpty && $0.allSatisfy(isTokenByte) }
     }

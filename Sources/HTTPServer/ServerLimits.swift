@@ -22,6 +22,8 @@ enum ServerLimits {
     /// Items of a listing: a page of 10,000 is about 3 MB.
     static let listing = 1000
     static let maximumListing = 10_000
+    /// Chunks of one file in a list of them: a terabyte. A manifest can name more than memory holds.
+    static let chunkList = 4 << 20
     /// What is read and thrown away of a body that was refused, so that a client that sends first and reads then sees
     /// the answer. One that sends more is cut off.
     static let discardedBody = 16 << 20
