@@ -81,26 +81,26 @@ private struct Verification {
         guard case .file(let file) = value else { return }
         do {
             if let attributes = file.attributes { _ = try read(attributes, .attributes) }
-            if file.content.height == 0 {
-                try checkChunk(file.content.root, size: file.content.size)
-            } else {
-                // Equal content has been looked at before.
-                guard !seen.contains(file.content.root) else { return }
-                seen.insert(file.content.root)
-                var walk = ManifestWalk(file.content, store)
-                while let chunk = try walk.next() { try checkChunk(chunk.hash, size: chunk.size) }
-            }
+            try check(ManifestNode.Child(hash: file.content.root, size: file.content.size), height: file.content.height)
         } catch {
             fault(path, error)
         }
     }
 
-    private mutating func checkChunk(_ hash: ContentHash, size: UInt64) throws {
-        if seen.contains(hash) { return }
-        guard try UInt64(read(hash, .chunk).count) == size else {
-            throw DatabaseError(.damaged, "chunk \(hash) has another size than its manifest says")
+    /// Each object is read once, however often it is named.
+    private mutating func check(_ child: ManifestNode.Child, height: Int, isRoot: Bool = true, isLast: Bool = true) throws {
+        guard seen.insert(child.hash).inserted else { return }
+        guard height > 0 else {
+            guard try UInt64(read(child.hash, .chunk).count) == child.size else {
+                throw DatabaseError(.damaged, "chunk \(child.hash) has another size than its manifest says")
+            }
+            return
         }
-        seen.insert(hash)
+        let node = try ManifestNode(
+            decoding: read(child.hash, .manifest), height: height, size: child.size, isRoot: isRoot, isLast: isLast)
+        for (index, next) in node.children.enumerated() {
+            try check(next, height: height - 1, isRoot: false, isLast: isLast && index == node.children.count - 1)
+        }
     }
 
     private mutating func read(_ hash: ContentHash, _ kind: ObjectKind) throws -> [UInt8] {

@@ -113,7 +113,7 @@ public struct Pull: Sendable {
         var local: [LocalReference]
     }
 
-    struct ManifestWork {
+    struct ManifestWork: Hashable {
         var hash: ContentHash
         var height: Int
         var size: UInt64
@@ -141,6 +141,9 @@ public struct Pull: Sendable {
     private var waiting: [ContentHash: [Work]] = [:]
     private var awaitedChunks: [ContentHash: UInt64] = [:]
     private var inFlight = 0
+    /// Manifest nodes that were looked at. A manifest may name one node many times, and so describe exabytes in a few
+    /// kilobytes; each is looked at once. An honest pull has one for some forty megabytes of files.
+    private var visited: Set<ManifestWork> = []
 
     /// The latest timestamp that was seen.
     public private(set) var latest: Timestamp = .zero
@@ -308,8 +311,8 @@ public struct Pull: Sendable {
         if content.height == 0 {
             candidates.append(Chunk(hash: content.root, size: content.size))
         } else {
-            stack.append(.manifest(ManifestWork(
-                hash: content.root, height: content.height, size: content.size, isRoot: isRoot, isLast: isLast)))
+            let work = ManifestWork(hash: content.root, height: content.height, size: content.size, isRoot: isRoot, isLast: isLast)
+            if visited.insert(work).inserted { stack.append(.manifest(work)) }
         }
     }
 
