@@ -81,10 +81,11 @@ let package = Package(
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ], swiftSettings: strict),
 
-        .target(name: "TestSupport", dependencies: ["Content", "Causality", "Merkle"], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["Content", "Causality", "Merkle", "Platform"], path: "Tests/TestSupport", swiftSettings: strict),
         tests(of: "Content", ["Content", "TestSupport"]),
         tests(of: "Causality", ["Content", "Causality", "TestSupport"]),
         tests(of: "Merkle", ["Content", "Causality", "Merkle", "TestSupport"]),
+        tests(of: "Objects", ["Content", "Platform", "Objects", "CZstd", "TestSupport"]),
         tests(of: "Tidy", []),
     ],
     swiftLanguageModes: [.v6]
