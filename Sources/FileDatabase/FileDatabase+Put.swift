@@ -141,7 +141,7 @@ extension FileDatabase {
         for item in items {
             guard case .file(let file) = item.value else { continue }
             if let attributes = file.attributes { needed.append(NeededObject(hash: attributes, kind: .attributes)) }
-            var walk = ManifestWalk(file.content, store)
+            var walk = ManifestWalk(file.content, store, isDistinct: true)
             do {
                 if file.content.height > 0 { needed.append(NeededObject(hash: file.content.root, kind: .manifest)) }
                 while let chunk = try walk.next() { needed.append(NeededObject(hash: chunk.hash, kind: .chunk, size: chunk.size)) }

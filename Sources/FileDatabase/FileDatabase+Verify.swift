@@ -87,7 +87,7 @@ private struct Verification {
                 // Equal content has been looked at before.
                 guard !seen.contains(file.content.root) else { return }
                 seen.insert(file.content.root)
-                var walk = ManifestWalk(file.content, store)
+                var walk = ManifestWalk(file.content, store, isDistinct: true)
                 while let chunk = try walk.next() { try checkChunk(chunk.hash, size: chunk.size) }
             }
         } catch {

@@ -21,9 +21,21 @@ struct ManifestWalk {
     private var pending: (child: ManifestNode.Child, height: Int, isLast: Bool)?
     private var offset: UInt64 = 0
     private let start: UInt64
+    /// Where a node that was gone into before is passed over: what was gone into.
+    private var seen: Set<Place>?
 
-    /// - Parameter start: chunks that end at or before this byte are passed over, unread.
-    init(_ content: FileContent, _ store: ObjectStore, from start: UInt64 = 0) {
+    private struct Place: Hashable {
+        var hash: ContentHash
+        var height: Int
+        var size: UInt64
+        var isLast: Bool
+    }
+
+    /// - Parameters:
+    ///   - start: chunks that end at or before this byte are passed over, unread.
+    ///   - isDistinct: Go into each node once. A sparse file of a few objects may have more chunks than anyone can count.
+    init(_ content: FileContent, _ store: ObjectStore, from start: UInt64 = 0, isDistinct: Bool = false) {
+        seen = isDistinct ? [] : nil
         self.store = store
         self.start = start
         pending = (ManifestNode.Child(hash: content.root, size: content.size), content.height, true)
@@ -39,6 +51,11 @@ struct ManifestWalk {
             if height == 0 {
                 defer { offset += child.size }
                 return Chunk(hash: child.hash, offset: offset, size: child.size)
+            }
+            let place = Place(hash: child.hash, height: height, size: child.size, isLast: isLast)
+            if seen?.insert(place).inserted == false {
+                offset += child.size
+                continue
             }
             let bytes = try store.read(child.hash, .manifest)
             let node = try ManifestNode(
