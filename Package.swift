@@ -86,6 +86,7 @@ let package = Package(
         tests(of: "Causality", ["Content", "Causality", "TestSupport"]),
         tests(of: "Merkle", ["Content", "Causality", "Merkle", "TestSupport"]),
         tests(of: "Objects", ["Content", "Platform", "Objects", "CZstd", "TestSupport"]),
+        tests(of: "Replication", ["Content", "Causality", "Merkle", "Replication", "TestSupport"]),
         tests(of: "Tidy", []),
     ],
     swiftLanguageModes: [.v6]
