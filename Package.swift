@@ -81,7 +81,7 @@ let package = Package(
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ], swiftSettings: strict),
 
-        .target(name: "TestSupport", dependencies: ["Content", "Causality", "Merkle"], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["Content", "Causality", "Merkle", "Platform"], path: "Tests/TestSupport", swiftSettings: strict),
         tests(of: "Content", ["Content", "TestSupport"]),
         tests(of: "Causality", ["Content", "Causality", "TestSupport"]),
         tests(of: "Merkle", ["Content", "Causality", "Merkle", "TestSupport"]),
@@ -89,6 +89,8 @@ let package = Package(
             "Content", "FileDatabase", "HTTPServer", nio, .product(name: "Hummingbird", package: "hummingbird"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
         ]),
+        tests(of: "Objects", ["Content", "Platform", "Objects", "CZstd", "TestSupport"]),
+        tests(of: "Replication", ["Content", "Causality", "Merkle", "Replication", "TestSupport"]),
         tests(of: "Tidy", []),
     ],
     swiftLanguageModes: [.v6]

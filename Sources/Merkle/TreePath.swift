@@ -124,7 +124,8 @@ extension String {
         utf8.elementsEqual(other.utf8)
     }
 
-    func sortsBefore(_ other: String) -> Bool {
+    /// Whether the name stands before another in a directory.
+    public func sortsBefore(_ other: String) -> Bool {
         utf8.lexicographicallyPrecedes(other.utf8)
     }
 }

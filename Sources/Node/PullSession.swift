@@ -82,12 +82,15 @@ final class PullSession: Sendable {
             batchBytes = 0
         }
         var received: UInt64 = 0
+        var frameCount = 0
         while let piece = try await response.body.next() {
             received += UInt64(piece.count)
             for frame in try piece.withUnsafeBytes({ try reader.read($0) }) {
-                guard answer.absent.count + batch.count < hashes.count else {
-                    throw PullError(.malformed, "the peer sends more objects than it was asked for")
+                // Before it is stored, so that nobody fills this node's disk with what it never asked for.
+                guard frameCount < hashes.count, frame.header.hash == hashes[frameCount] else {
+                    throw PullError(.malformed, "the peer answered with other objects than it was asked for")
                 }
+                frameCount += 1
                 if frame.header.codec == .absent {
                     answer.absent.append(frame.header.hash)
                 } else {

@@ -33,15 +33,23 @@ extension ObjectStore {
 
     /// Makes everything appended so far durable.
     public func sync() throws(StoreError) {
-        let (file, position) = log.withLock { ($0.file, $0.position) }
-        do throws(DiskError) {
-            try file.sync()
-        } catch {
-            // What a failed sync leaves on disk is unknown, and a second one may succeed without having written it.
-            log.withLock { $0.failure = error.description }
-            throw StoreError(.failed, "\(error); restart the node once the disk works")
+        // One at a time: beside a sync that fails, another may succeed without its bytes being on disk.
+        try syncing.withLock { _ throws(StoreError) in
+            let (file, position, failure) = log.withLock { ($0.file, $0.position, $0.failure) }
+            if let failure { throw StoreError(failed: failure) }
+            do throws(DiskError) {
+                try file.sync()
+            } catch {
+                // What a failed sync leaves on disk is unknown, and a second one may succeed without having written it.
+                log.withLock { $0.failure = error.description }
+                throw StoreError(failed: error.description)
+            }
+            try log.withLock { log throws(StoreError) in
+                // The next segment was begun meanwhile, and that found the disk failing.
+                if let failure = log.failure { throw StoreError(failed: failure) }
+                log.durable = max(log.durable, position)
+            }
         }
-        log.withLock { $0.durable = max($0.durable, position) }
     }
 
     private func append(_ objects: [PreparedObject], head: ContentHash?) throws(StoreError) {
@@ -55,15 +63,16 @@ extension ObjectStore {
 
     /// Writes the records at the log's end and enters them into the table.
     private func write(_ objects: [PreparedObject], head: ContentHash?, _ log: inout Log) throws(StoreError) {
-        if let failure = log.failure { throw StoreError(.failed, "\(failure); restart the node once the disk works") }
+        if let failure = log.failure { throw StoreError(failed: failure) }
+        if log.end >= segmentSize { try roll(&log) }
         do throws(DiskError) {
-            if log.end >= LogLimits.segmentSize { try roll(&log) }
-            let (headers, added) = layOut(objects, log)
-            let headRecord = head.map { headRecordBytes($0, log) } ?? []
+            let (headers, added, end) = layOut(objects, log)
+            let headRecord = head.map { headRecordBytes($0, at: end, log) } ?? []
             let (written, failure) = write(headers, objects, headRecord, to: log.file, at: log.end)
             if let failure {
-                // Back to the last whole record; if even that fails, the next write goes to the same place.
-                try? log.file.truncate(to: log.end)
+                // Back to the last whole record. If even that fails, whole records of the failed write may stand behind it
+                // and would be found at the next start as if they had been meant.
+                do throws(DiskError) { try log.file.truncate(to: log.end) } catch { log.failure = error.description }
                 throw failure
             }
             log.end += written
@@ -81,7 +90,9 @@ extension ObjectStore {
         }
     }
 
-    private func layOut(_ objects: [PreparedObject], _ log: Log) -> (headers: [UInt8], added: [(ContentHash, Location)]) {
+    private func layOut(
+        _ objects: [PreparedObject], _ log: Log
+    ) -> (headers: [UInt8], added: [(ContentHash, Location)], end: LogPosition) {
         var headers: [UInt8] = []
         headers.reserveCapacity(objects.count * RecordHeader.byteCount)
         var added: [(ContentHash, Location)] = []
@@ -91,20 +102,20 @@ extension ObjectStore {
             let header = RecordHeader(
                 kind: object.kind.rawValue, codec: object.codec.rawValue, rawLength: object.rawLength,
                 storedLength: object.stored.count, hash: object.hash)
-            headers += header.encoded()
+            headers += header.encoded(at: LogPosition(segment: log.segment, offset: offset))
             offset += UInt64(RecordHeader.byteCount)
             added.append((object.hash, Location(
                 position: LogPosition(segment: log.segment, offset: offset), storedLength: UInt32(object.stored.count),
                 rawLength: UInt32(object.rawLength), kind: object.kind, codec: object.codec)))
             offset += UInt64(object.stored.count)
         }
-        return (headers, added)
+        return (headers, added, LogPosition(segment: log.segment, offset: offset))
     }
 
-    private func headRecordBytes(_ head: ContentHash, _ log: Log) -> [UInt8] {
+    private func headRecordBytes(_ head: ContentHash, at place: LogPosition, _ log: Log) -> [UInt8] {
         let header = RecordHeader(
             kind: RecordHeader.headKind, codec: 0, rawLength: HeadPayload.byteCount, storedLength: HeadPayload.byteCount, hash: head)
-        return header.encoded() + HeadPayload(durable: log.durable).encoded(for: head)
+        return header.encoded(at: place) + HeadPayload(durable: log.durable).encoded(for: head)
     }
 
     /// Writes the records' pieces one after another, none of them copied.
@@ -135,10 +146,19 @@ extension ObjectStore {
     }
 
     /// Starts the next segment. The old one is durable before the new one exists, so only the last can be torn.
-    private func roll(_ log: inout Log) throws(DiskError) {
-        try log.file.sync()
+    private func roll(_ log: inout Log) throws(StoreError) {
+        do throws(DiskError) {
+            try log.file.sync()
+        } catch {
+            log.failure = error.description
+            throw StoreError(failed: error.description)
+        }
         log.durable = max(log.durable, log.position)
-        log = try Recovery.newSegment(log.segment + 1, on: disk, after: log)
+        do throws(DiskError) {
+            log = try Recovery.newSegment(log.segment + 1, on: disk, after: log)
+        } catch {
+            throw StoreError(error)
+        }
     }
 }
 
@@ -148,7 +168,9 @@ extension ObjectStore {
     private func flushIfNeeded() {
         let end = log.withLock { $0.position }
         let isDue = table.withLock { table in
-            let behind = end.segment == table.flushed.segment ? end.offset - table.flushed.offset : LogLimits.maximumReplay
+            // A flush on another thread may have gone further meanwhile.
+            let flushed = min(table.flushed, end)
+            let behind = end.segment == flushed.segment ? end.offset - flushed.offset : LogLimits.maximumReplay
             let isDue = !table.isFlushing && (table.recent.count >= LogLimits.maximumRecent || behind >= LogLimits.maximumReplay)
             if isDue { table.isFlushing = true }
             return isDue
@@ -163,6 +185,11 @@ extension ObjectStore {
 
     /// Moves the recent objects into the index and its checkpoint to the log's end.
     func flush() {
+        // One at a time: the end of one lets go of all that is on its way, which must not be another's.
+        flushing.withLock { _ in flushTable() }
+    }
+
+    private func flushTable() {
         let (checkpoint, entries) = log.withLock { log in
             table.withLock { table in
                 table.isFlushing = true

@@ -99,15 +99,26 @@ public final class ObjectStore: Sendable {
     let index: any ObjectIndex
     let log: Mutex<Log>
     let table: Mutex<Table>
+    /// Held during a sync; taken before the log's lock.
+    let syncing = Mutex(())
+    /// Held while the index is brought up to date; taken before all others.
+    let flushing = Mutex(())
+    /// A segment that has grown past it is followed by a new one.
+    let segmentSize: UInt64
     private let files: SegmentFiles
     private let verified = VerifiedReads()
     let flusher = BlockingThreads(count: 1, name: "index")
     public let recovery: RecoveryReport
 
     /// Opens the store, and recovers what a crash left behind.
-    public init(disk: any Disk, index: any ObjectIndex) throws(StoreError) {
+    public convenience init(disk: any Disk, index: any ObjectIndex) throws(StoreError) {
+        try self.init(disk: disk, index: index, segmentSize: LogLimits.segmentSize)
+    }
+
+    init(disk: any Disk, index: any ObjectIndex, segmentSize: UInt64) throws(StoreError) {
         self.disk = disk
         self.index = index
+        self.segmentSize = segmentSize
         let recovered = try Recovery(disk: disk, index: index).run()
         recovery = recovered.report
         log = Mutex(recovered.log)

@@ -46,24 +46,33 @@ struct RecordHeader {
     var storedLength: UInt32
     var hash: ContentHash
 
-    func encoded() -> [UInt8] {
+    /// - Parameter place: where the header will stand. Its sum covers it, so that a file which holds a copy of a log, and is
+    ///   stored in this one, is never taken for records of this log.
+    func encoded(at place: LogPosition) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(RecordHeader.byteCount)
         bytes += [RecordHeader.marker, kind, codec, 0]
         bytes.append(bigEndian: rawLength)
         bytes.append(bigEndian: storedLength)
         hash.withBytes { bytes.append(contentsOf: $0) }
-        bytes.append(bigEndian: CRC32C.checksum(bytes[...]))
+        bytes.append(bigEndian: RecordHeader.checksum(bytes[...], place))
         return bytes
     }
 
-    /// Reads a header; nil if the bytes are none.
-    init?(_ bytes: ArraySlice<UInt8>) {
+    private static func checksum(_ bytes: ArraySlice<UInt8>, _ place: LogPosition) -> UInt32 {
+        var bytes = Array(bytes)
+        bytes.append(bigEndian: place.segment)
+        bytes.append(bigEndian: place.offset)
+        return CRC32C.checksum(bytes[...])
+    }
+
+    /// Reads a header that stands at a place; nil if the bytes are none.
+    init?(_ bytes: ArraySlice<UInt8>, at place: LogPosition) {
         guard bytes.count >= RecordHeader.byteCount else { return nil }
         let start = bytes.startIndex
         guard bytes[start] == RecordHeader.marker, bytes[start + 3] == 0 else { return nil }
         let sum: UInt32 = bytes.bigEndian(at: start + 44)
-        guard CRC32C.checksum(bytes[start..<start + 44]) == sum else { return nil }
+        guard RecordHeader.checksum(bytes[start..<start + 44], place) == sum else { return nil }
         kind = bytes[start + 1]
         codec = bytes[start + 2]
         rawLength = bytes.bigEndian(at: start + 4)

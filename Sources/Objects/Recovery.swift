@@ -29,18 +29,24 @@ struct Recovery {
     }
 
     static let segmentHeader: [UInt8] = Array("pando log 1\n".utf8)
+    /// What the headers of all versions begin with.
+    private static let formatName = Array("pando log ".utf8)
     static let segmentHeaderSize: UInt64 = 16
 
     let disk: any Disk
     let index: any ObjectIndex
 
     func run() throws(StoreError) -> Result {
-        do throws(DiskError) {
+        do {
             let segments = try disk.names().compactMap(SegmentFiles.number(of:)).sorted()
             guard let last = segments.last else { return try start() }
             return try recover(segments, last: last)
-        } catch let error {
+        } catch let error as DiskError {
             throw StoreError(error)
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            throw StoreError(.disk, "\(error)")
         }
     }
 
@@ -73,7 +79,7 @@ struct Recovery {
             failure: nil)
     }
 
-    private func recover(_ segments: [UInt32], last: UInt32) throws(DiskError) -> Result {
+    private func recover(_ segments: [UInt32], last: UInt32) throws -> Result {
         var report = RecoveryReport()
         let checkpoint = usableCheckpoint(segments, &report)
         let start = checkpoint?.position ?? LogPosition(segment: segments[0], offset: Recovery.segmentHeaderSize)
@@ -83,6 +89,7 @@ struct Recovery {
         var end: UInt64 = Recovery.segmentHeaderSize
         for segment in segments where segment >= start.segment {
             let file = try disk.open(SegmentFiles.name(of: segment))
+            try checkHeader(of: file, segment, isLast: segment == last, &report)
             var scan = SegmentScan(
                 file: file, segment: segment, offset: segment == start.segment ? start.offset : Recovery.segmentHeaderSize,
                 // Earlier segments were durable before the last was begun; their payloads are checked when they are read.
@@ -120,6 +127,22 @@ struct Recovery {
         return Result(log: log, recent: recent, indexed: start, report: report)
     }
 
+    /// Checks that a segment is of this format, and ends its making if a crash came before its header was whole.
+    private func checkHeader(of file: any DiskFile, _ segment: UInt32, isLast: Bool, _ report: inout RecoveryReport) throws {
+        let size = Int(Recovery.segmentHeaderSize)
+        var bytes = [UInt8](repeating: 0, count: size + RecordHeader.byteCount)
+        let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
+        let expected = Recovery.segmentHeader + [UInt8](repeating: 0, count: size - Recovery.segmentHeader.count)
+        if bytes[..<size].elementsEqual(expected), count >= size { return }
+        if isLast, count <= size {
+            _ = try Recovery.newSegment(segment, on: disk, after: nil)
+        } else if !bytes.starts(with: Recovery.formatName), RecordHeader(bytes[size...], at: LogPosition(segment: segment, offset: UInt64(size))) != nil {
+            report.damaged.append(LogPosition(segment: segment, offset: 0))
+        } else {
+            throw StoreError(.format, "\(SegmentFiles.name(of: segment)) is no log of this version; use the program that wrote it")
+        }
+    }
+
     /// The index's checkpoint, if it fits the log; otherwise the index is emptied.
     private func usableCheckpoint(_ segments: [UInt32], _ report: inout RecoveryReport) -> Checkpoint? {
         if let checkpoint = (try? index.checkpoint()) ?? nil, segments.contains(checkpoint.position.segment),
@@ -152,7 +175,7 @@ struct SegmentScan {
         while offset < size {
             let place = LogPosition(segment: segment, offset: offset)
             let payload = offset + UInt64(RecordHeader.byteCount)
-            guard let header = RecordHeader(try read(at: offset, RecordHeader.byteCount)[...]),
+            guard let header = RecordHeader(try read(at: offset, RecordHeader.byteCount)[...], at: place),
                 payload + UInt64(header.storedLength) <= size
             else {
                 suspect(place)
@@ -205,7 +228,8 @@ struct SegmentScan {
             let bytes = try read(at: base, window + RecordHeader.byteCount)
             for index in 0..<min(window, bytes.count) where bytes[index] == RecordHeader.marker {
                 let payload = base + UInt64(index + RecordHeader.byteCount)
-                if let header = RecordHeader(bytes[index...]), payload + UInt64(header.storedLength) <= size {
+                let place = LogPosition(segment: segment, offset: base + UInt64(index))
+                if let header = RecordHeader(bytes[index...], at: place), payload + UInt64(header.storedLength) <= size {
                     return base + UInt64(index)
                 }
             }

@@ -34,6 +34,11 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         self.init(error.code == .full ? .full : .disk, error.description)
     }
 
+    /// - Parameter reason: what the disk said when a sync failed.
+    init(failed reason: String) {
+        self.init(.failed, "\(reason); restart the node once the disk works")
+    }
+
     /// Whether the same call may succeed later.
     public var isRetryable: Bool { code == .full || code == .disk }
 

@@ -13,6 +13,7 @@ public struct ChangeReader {
     /// Whether the stream came to its end, and was not cut off.
     public private(set) var isAtEnd = false
     private var buffer: [UInt8] = []
+    private var last: TreePath?
 
     public init() {}
 
@@ -36,8 +37,12 @@ public struct ChangeReader {
                 break
             }
             var decoder = CanonicalDecoder(buffer, record)
-            let path = try TreePath(decoder.readText(limit: TreePath.maximumLength))
-            guard !path.isRoot else { throw MalformedBytes("a change of the root") }
+            let text = try decoder.readText(limit: TreePath.maximumLength)
+            let path = try TreePath(text)
+            guard !path.isRoot, path.length == text.utf8.count else { throw MalformedBytes("a change of no path of its own") }
+            // In the order of a walk, so that none comes twice.
+            guard last.map({ $0 < path }) ?? true else { throw MalformedBytes("changes out of order at '\(path)'") }
+            last = path
             changes.append((path, try Register(from: &decoder)))
             try decoder.finish()
         }
@@ -57,7 +62,10 @@ public struct ChangeReader {
             length |= Int(byte & 0x7f) << shift
             shift += 7
             guard length <= ChangeReader.maximumRecordSize, shift <= 28 else { throw MalformedBytes("change record too long") }
-            if byte < 0x80 { break }
+            if byte < 0x80 {
+                guard byte > 0 || shift == 7 else { throw MalformedBytes("length of a change not in its shortest form") }
+                break
+            }
         }
         guard index + length <= buffer.count else { return nil }
         offset = index + length

@@ -2,18 +2,6 @@ import Causality
 import Content
 import Merkle
 
-/// What a pull needs to know of this node's own objects.
-public protocol LocalObjects {
-    /// A tree node, if it is here, checked against its hash.
-    func treeNode(_ hash: ContentHash) throws -> TreeNode?
-    /// A manifest node, if it is here, checked against its hash.
-    func manifestNode(_ hash: ContentHash) throws -> [UInt8]?
-    /// Those of the chunks that are not here.
-    /// - Throws: `MalformedBytes` where one is here with another size.
-    func lacking(_ chunks: [Pull.Chunk]) throws -> [Pull.Chunk]
-    func contains(_ hash: ContentHash) throws -> Bool
-}
-
 /// Sizes, and why.
 public struct PullLimits: Sendable {
     /// Nodes asked for at once: a level of a large directory, at most about a megabyte of answer.
@@ -127,6 +115,10 @@ public struct Pull: Sendable {
         var after: String?
         /// …and up to this one; nil for all.
         var lastName: String?
+
+        func mayHold(_ name: String) -> Bool {
+            (after.map { $0.sortsBefore(name) } ?? true) && (lastName.map { !$0.sortsBefore(name) } ?? true)
+        }
     }
 
     private let limits: PullLimits
@@ -141,9 +133,10 @@ public struct Pull: Sendable {
     private var waiting: [ContentHash: [Work]] = [:]
     private var awaitedChunks: [ContentHash: UInt64] = [:]
     private var inFlight = 0
-    /// Manifest nodes that were looked at. A manifest may name one node many times, and so describe exabytes in a few
-    /// kilobytes; each is looked at once. An honest pull has one for some forty megabytes of files.
-    private var visited: Set<ManifestWork> = []
+    // What was gone into. A file may repeat a manifest node without end, as sparse files do; once is enough. An honest tree
+    // never repeats a node, since no two versions have one name; a liar's could double at each level.
+    private var seenManifests: Set<ManifestWork> = []
+    private var seenNodes: Set<ContentHash> = []
 
     /// The latest timestamp that was seen.
     public private(set) var latest: Timestamp = .zero
@@ -183,7 +176,11 @@ public struct Pull: Sendable {
         var nodes: [ContentHash] = []
         while inFlight < limits.requestsInFlight {
             if candidates.count >= limits.chunksPerRequest { try sift(objects) }
-            if chunkBytes >= limits.bytesPerRequest || chunks.count >= limits.chunksPerRequest {
+            // The last request that may go out is for the nodes that wait already.
+            let isLast = inFlight == limits.requestsInFlight - 1 && !nodes.isEmpty
+            if isLast, chunkBytes >= limits.bytesPerRequest || chunks.count >= limits.chunksPerRequest {
+                requests.append(take(&nodes))
+            } else if chunkBytes >= limits.bytesPerRequest || chunks.count >= limits.chunksPerRequest {
                 requests.append(takeChunks())
             } else if let work = stack.last, chunks.count < limits.waitingChunks {
                 stack.removeLast()
@@ -300,6 +297,7 @@ public struct Pull: Sendable {
     }
 
     private mutating func expand(_ work: ManifestWork, _ bytes: [UInt8]) throws {
+        guard seenManifests.insert(work).inserted else { return }
         let node = try ManifestNode(decoding: bytes, height: work.height, size: work.size, isRoot: work.isRoot, isLast: work.isLast)
         for (index, child) in node.children.enumerated() {
             let isLast = work.isLast && index == node.children.count - 1
@@ -311,8 +309,8 @@ public struct Pull: Sendable {
         if content.height == 0 {
             candidates.append(Chunk(hash: content.root, size: content.size))
         } else {
-            let work = ManifestWork(hash: content.root, height: content.height, size: content.size, isRoot: isRoot, isLast: isLast)
-            if visited.insert(work).inserted { stack.append(.manifest(work)) }
+            stack.append(.manifest(ManifestWork(
+                hash: content.root, height: content.height, size: content.size, isRoot: isRoot, isLast: isLast)))
         }
     }
 
@@ -341,6 +339,9 @@ public struct Pull: Sendable {
 
     private mutating func expand(_ work: TreeWork, _ node: TreeNode, _ local: some LocalObjects) throws {
         try node.validate(as: work.expectation)
+        guard seenNodes.insert(node.hash).inserted else {
+            throw PullError(.malformed, "the peer's tree has node \(node.hash) in two places")
+        }
         if node.level == 0 {
             try compareEntries(of: node, work, local)
             return
@@ -354,8 +355,8 @@ public struct Pull: Sendable {
             if references.contains(where: { $0.hash == child.hash }) { continue }
             let isLast = work.expectation.isLast && index == node.children.count - 1
             let overlapping = references.filter { reference in
-                (reference.lastName.map { name in after.map { name > $0 } ?? true } ?? true)
-                    && (reference.after.map { $0 < child.lastName } ?? true)
+                (reference.lastName.map { name in after.map { $0.sortsBefore(name) } ?? true } ?? true)
+                    && (reference.after.map { $0.sortsBefore(child.lastName) } ?? true)
             }
             found.append(.tree(TreeWork(
                 hash: child.hash,
@@ -389,22 +390,26 @@ public struct Pull: Sendable {
         return result
     }
 
-    private mutating func compareEntries(of node: TreeNode, _ work: TreeWork, _ local: some LocalObjects) throws {
-        var mine: [String: Entry] = [:]
-        for reference in try references(at: 0, work.local, local) {
-            guard let leaf = try local.treeNode(reference.hash) else { throw MissingNode(hash: reference.hash) }
-            for index in 0..<leaf.count {
-                let entry = try leaf.entry(at: index)
-                mine[entry.name] = entry
-            }
+    /// This node's own entry of a name, looked up in the nodes that stand at the same place. O(log n).
+    private func ownEntry(
+        named name: String, _ references: [LocalReference], _ reader: LocalNodes<some LocalObjects>
+    ) throws -> Entry? {
+        for reference in references where reference.mayHold(name) {
+            let subtree = Subtree(root: reference.hash, aggregates: .zero)
+            if let entry = try subtree.entry(named: name, in: reader) { return entry }
         }
+        return nil
+    }
+
+    private mutating func compareEntries(of node: TreeNode, _ work: TreeWork, _ local: some LocalObjects) throws {
+        let reader = LocalNodes(local: local)
         for index in 0..<node.count {
             let entry = try node.entry(at: index)
             let path = work.path.appending(entry.name)
             guard path.length <= TreePath.maximumLength else {
                 throw PullError(.malformed, "the peer's tree has a path longer than \(TreePath.maximumLength) bytes")
             }
-            let own = mine[entry.name]
+            let own = try ownEntry(named: entry.name, work.local, reader)
             if own == entry { continue }
             if let register = entry.register {
                 try add(register, at: path, local: own?.register)
