@@ -86,6 +86,8 @@ let package = Package(
         tests(of: "Causality", ["Content", "Causality", "TestSupport"]),
         tests(of: "Merkle", ["Content", "Causality", "Merkle", "TestSupport"]),
         tests(of: "Tidy", []),
+        // Runs the program that is built with it.
+        tests(of: "EndToEnd", ["pando"]),
     ],
     swiftLanguageModes: [.v6]
 )
