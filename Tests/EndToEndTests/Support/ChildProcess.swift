@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -29,6 +30,9 @@ enum ProcessEnd: Equatable {
 
 /// A process with its output in files.
 final class ChildProcess {
+    /// Held while a process starts.
+    static let starting = Mutex(())
+
     let id: pid_t
     let outputPath: String
     let errorPath: String
@@ -74,7 +78,7 @@ final class ChildProcess {
         var id: pid_t = 0
         let result = ChildProcess.withPointers(words) { words in
             ChildProcess.withPointers(variables.map { "\($0.key)=\($0.value)" }) { variables in
-                posix_spawn(&id, words[0]!, &actions, &attributes, words, variables)
+                ChildProcess.starting.withLock { _ in posix_spawn(&id, "/bin/sh", &actions, &attributes, words, variables) }
             }
         }
         guard result == 0 else { throw TestFailure("cannot start \(program): \(String(cString: strerror(result)))") }
