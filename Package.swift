@@ -87,7 +87,7 @@ let package = Package(
         tests(of: "Merkle", ["Content", "Causality", "Merkle", "TestSupport"]),
         tests(of: "Tidy", []),
         // Runs the program that is built with it.
-        tests(of: "EndToEnd", ["pando"]),
+        tests(of: "EndToEnd", ["pando", "Content", crypto]),
     ],
     swiftLanguageModes: [.v6]
 )
