@@ -37,7 +37,7 @@ public struct TreePath: Hashable, Comparable, Sendable, CustomStringConvertible 
             throw InvalidPath(text, "is longer than \(TreePath.maximumLength) bytes")
         }
         var rest = text.utf8.dropFirst()
-        if rest.last == UInt8(ascii: "/") { rest = rest.dropLast() }
+        if rest.count > 1, rest.last == UInt8(ascii: "/") { rest = rest.dropLast() }
         names = []
         if rest.isEmpty { return }
         for part in rest.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {

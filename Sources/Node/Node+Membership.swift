@@ -247,6 +247,12 @@ extension Node {
         try forget(node)
     }
 
+    /// Whether a node was a member and is none any more. One that is not known yet may have joined elsewhere.
+    func wasRemoved(_ node: NodeID) throws -> Bool {
+        guard try cluster().members[node] == nil else { return false }
+        return try database.view.entry(at: ClusterDocument.member(node), in: .system)?.register != nil
+    }
+
     func forget(_ node: NodeID) throws {
         try local.change { state in state.peers.removeAll { $0.nodeID == node.description } }
         links.withLock { $0[node.description] = nil }

@@ -66,6 +66,9 @@ extension Node {
     private func pullAll(from link: PeerLink, _ report: inout SyncReport) async throws -> PeerStatus {
         let status = try await peerStatus(link)
         report.nodeID = link.nodeID?.description
+        if let peer = link.nodeID, try wasRemoved(peer) {
+            throw NodeError(.forbidden, "node \(peer.short) was removed from the cluster; nothing is taken from it")
+        }
         // Who is a member decides whose files are taken, so it comes first.
         try await pull(.system, root: status.systemRoot, from: link, &report)
         try await pull(.files, root: status.root, from: link, &report)
