@@ -76,6 +76,11 @@ extension Register {
         return adding(value, at: dot, to: kept)
     }
 
+    /// The register after a write that replaces nothing of what is there, and yet has seen it: the rest become losers.
+    public func covering(_ value: Value, at dot: Dot) -> Register {
+        adding(value, at: dot, to: versions)
+    }
+
     /// The register after somebody settled the conflict in favour of `value`: nothing else stays.
     public func resolving(to value: Value, at dot: Dot) -> Register {
         adding(value, at: dot, to: [])

@@ -16,6 +16,9 @@ public struct Timestamp: RawRepresentable, Hashable, Comparable, Sendable, Custo
 
     public static let zero = Timestamp(rawValue: 0)
 
+    /// Later ones are refused where they come in: a clock must be able to go on from any that was let in.
+    public static let latestAllowed = Timestamp(rawValue: .max - 1 << 32)
+
     public var microseconds: UInt64 { rawValue >> Timestamp.counterBits }
 
     /// The next reading. A full counter carries into the microseconds.
@@ -42,7 +45,9 @@ public struct HybridClock: Sendable {
     /// A reading above every earlier one.
     /// - Parameter microseconds: the physical time since 1970.
     public mutating func tick(microseconds: UInt64) -> Timestamp {
-        last = max(Timestamp(microseconds: microseconds), last.next)
+        // A wall clock beyond what a timestamp holds counts as one that stands still.
+        let physical = min(Timestamp(microseconds: min(microseconds, .max >> Timestamp.counterBits)), .latestAllowed)
+        last = max(physical, last.next)
         return last
     }
 

@@ -96,6 +96,24 @@ extension Value {
     }
 }
 
+// MARK: - Validity
+
+extension Value {
+    /// The rule that a value breaks, which a decoder would refuse; nil if it breaks none.
+    public var fault: String? {
+        switch self {
+        case .tombstone, .directory: return nil
+        case .symlink(let target):
+            return target.utf8.count > Value.maximumTargetLength ? "a link's target is longer than \(Value.maximumTargetLength) bytes" : nil
+        case .file(let file):
+            if file.mediaType.utf8.count > Value.maximumMediaTypeLength { return "the media type is longer than \(Value.maximumMediaTypeLength) bytes" }
+            guard (0...ManifestNode.maximumHeight).contains(file.content.height) else { return "a manifest of \(file.content.height) levels" }
+            if file.content.height == 0, file.content.size > UInt64(Chunker.maximumSize) { return "a file of one chunk of \(file.content.size) bytes" }
+            return nil
+        }
+    }
+}
+
 // MARK: - Encoding
 
 extension Value {

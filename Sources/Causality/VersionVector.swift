@@ -123,8 +123,7 @@ extension CanonicalDecoder {
 
     mutating func readTimestamp() throws(MalformedBytes) -> Timestamp {
         let timestamp = Timestamp(rawValue: try readInteger())
-        // The counter must be able to go on from any timestamp that was let in.
-        guard timestamp > .zero, timestamp.rawValue < UInt64.max >> 1 else { throw malformed("timestamp out of range") }
+        guard timestamp > .zero, timestamp <= .latestAllowed else { throw malformed("timestamp out of range") }
         return timestamp
     }
 

@@ -87,15 +87,15 @@ extension FileDatabase {
     /// Writes documents of the system tree in one commit; nil deletes one.
     public func setDocuments(_ documents: [(path: TreePath, bytes: [UInt8]?)]) async throws {
         try await write { draft in
+            for (path, bytes) in documents where bytes?.count ?? 0 > Limits.maximumDocumentSize {
+                throw DatabaseError(.invalid, "a document of \(bytes?.count ?? 0) bytes is too large", path: path)
+            }
             var changes: [(TreePath, Value, Register?)] = []
             for (path, bytes) in documents {
                 let old = try draft.entry(at: path, in: .system)?.register
                 guard let bytes else {
                     if let old, !old.winner.value.isTombstone { changes.append((path, .tombstone, old)) }
                     continue
-                }
-                guard bytes.count <= Limits.maximumDocumentSize else {
-                    throw DatabaseError(.invalid, "a document of \(bytes.count) bytes is too large", path: path)
                 }
                 let object = PreparedObject(.chunk, bytes)
                 draft.add([object])

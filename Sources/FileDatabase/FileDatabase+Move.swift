@@ -21,6 +21,8 @@ extension FileDatabase {
                 throw DatabaseError(.conflict, "is a directory that is not empty; delete it recursively", path: path)
             }
             for (path, register) in try draft.liveRegisters(at: path) { draft.write(.tombstone, at: path, over: register) }
+            // A file that the directory hid stays a loser; it is not what the user deleted, and must not come back by itself.
+            if entry.hidesFile { draft.write(.tombstone, at: path, over: entry.register, keepsAll: true) }
             draft.note(cause: "delete \(path)")
         }
     }
@@ -65,15 +67,17 @@ extension FileDatabase {
                 guard place.length <= TreePath.maximumLength else {
                     throw DatabaseError(.invalid, "would be longer than \(TreePath.maximumLength) bytes at '\(target)'", path: path)
                 }
-                return (path: place, value: register.winner.value, old: try subtree.entry(at: place, in: draft.nodes)?.register)
+                return (path: place, value: register.winner.value, old: try subtree.entry(at: place, in: draft.nodes))
             }
             let taken = Set(arriving.map(\.path))
             for (path, register) in replaced where !taken.contains(path) { draft.write(.tombstone, at: path, over: register) }
             if removesSource { for (path, register) in moved { draft.write(.tombstone, at: path, over: register) } }
-            for item in arriving { draft.write(item.value, at: item.path, over: item.old) }
+            for item in arriving {
+                draft.write(item.value, at: item.path, over: item.old?.register, keepsAll: item.old?.hidesFile == true)
+            }
             draft.note(cause: "\(removesSource ? "move" : "copy") \(source) to \(target)")
             guard let new = try draft.entry(at: target), let info = FileInfo(target, new) else {
-                throw DatabaseError(.unavailable, "is not at '\(target)' after the move", path: source)
+                preconditionFailure("what was moved is there")
             }
             return info
         }

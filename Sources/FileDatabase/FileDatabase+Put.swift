@@ -35,7 +35,7 @@ extension FileDatabase {
             {
                 return WriteResult(info: info, isNew: false)
             }
-            let register = draft.write(value, at: path, over: old?.register)
+            let register = draft.write(value, at: path, over: old?.register, keepsAll: old?.hidesFile == true)
             draft.add(objects)
             draft.note(cause: "put \(path)")
             let entry = Entry(name: path.name ?? "", register: register, subtree: old?.subtree)
@@ -100,7 +100,7 @@ extension FileDatabase {
         var result = try await write { draft in
             var result = BulkResult()
             let subtree = try draft.settled(.files)
-            var changes: [(TreePath, Value, Register?)] = []
+            var changes: [(TreePath, Value, Entry?)] = []
             var above: [TreePath] = []
             for item in items {
                 // A file of this very commit may stand where another item needs a directory.
@@ -115,9 +115,9 @@ extension FileDatabase {
                     continue
                 }
                 if old?.isVisible == true { result.replaced += 1 } else { result.created += 1 }
-                changes.append((item.path, item.value, old?.register))
+                changes.append((item.path, item.value, old))
             }
-            for (path, value, register) in changes { _ = draft.write(value, at: path, over: register) }
+            for (path, value, old) in changes { draft.write(value, at: path, over: old?.register, keepsAll: old?.hidesFile == true) }
             draft.note(cause: "put \(items.count) files")
             return result
         }
@@ -143,6 +143,7 @@ extension Draft {
         _ value: Value, at path: TreePath, if condition: WriteCondition, _ old: Entry?, below subtree: Subtree
     ) throws -> Entry? {
         guard !path.isRoot else { throw DatabaseError(.conflict, "the root is a directory", path: path) }
+        if let fault = value.fault { throw DatabaseError(.invalid, fault, path: path) }
         try checkParents(of: path, in: subtree)
         if old?.isDirectory == true, value != .directory {
             throw DatabaseError(.conflict, "is a directory; delete it first, or choose another name", path: path)
@@ -181,10 +182,20 @@ extension Draft {
     }
 
     /// A new version over what is there.
+    ///
+    /// - Parameter keepsAll: whether what is there was hidden by a directory, so that the writer means none of it: it stays,
+    ///   as losers.
     @discardableResult
-    mutating func write(_ value: Value, at path: TreePath, over old: Register?, in tree: Tree = .files) -> Register {
+    mutating func write(
+        _ value: Value, at path: TreePath, over old: Register?, keepsAll: Bool = false, in tree: Tree = .files
+    ) -> Register {
         let dot = nextDot()
-        let register = old.map { $0.writing(value, at: dot) } ?? Register(Version(dot: dot, past: VersionVector(), value: value))
+        let register =
+            if let old {
+                keepsAll ? old.covering(value, at: dot) : old.writing(value, at: dot)
+            } else {
+                Register(Version(dot: dot, past: VersionVector(), value: value))
+            }
         set(path, to: register, in: tree)
         return register
     }

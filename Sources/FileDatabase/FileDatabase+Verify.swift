@@ -89,11 +89,12 @@ private struct Verification {
 
     /// Each object is read once, however often it is named.
     private mutating func check(_ child: ManifestNode.Child, height: Int, isRoot: Bool = true, isLast: Bool = true) throws {
-        guard seen.insert(child.hash).inserted else { return }
+        if seen.contains(child.hash) { return }
         guard height > 0 else {
             guard try UInt64(read(child.hash, .chunk).count) == child.size else {
                 throw DatabaseError(.damaged, "chunk \(child.hash) has another size than its manifest says")
             }
+            seen.insert(child.hash)
             return
         }
         let node = try ManifestNode(
@@ -101,6 +102,8 @@ private struct Verification {
         for (index, next) in node.children.enumerated() {
             try check(next, height: height - 1, isRoot: false, isLast: isLast && index == node.children.count - 1)
         }
+        // Only now: of several paths that share what is damaged, each is to be named.
+        seen.insert(child.hash)
     }
 
     private mutating func read(_ hash: ContentHash, _ kind: ObjectKind) throws -> [UInt8] {

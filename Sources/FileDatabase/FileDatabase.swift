@@ -104,11 +104,11 @@ public final class FileDatabase: Sendable {
     /// Microseconds since 1970, on this node's clock.
     public var now: UInt64 { time.wallMicroseconds() }
 
-    /// A tree node that may or may not belong to a tree of this database; nil if it is not here. Blocks.
+    /// A tree node that may or may not belong to a tree of this database; nil if it is not here whole. Blocks.
     public func storedNode(_ hash: ContentHash) throws -> TreeNode? {
         do {
             return try nodes.node(hash)
-        } catch let error as StoreError where error.code == .missing {
+        } catch let error as StoreError where error.code == .missing || error.code == .damaged {
             return nil
         } catch {
             throw DatabaseError(error)
@@ -172,31 +172,45 @@ extension FileDatabase {
     }
 
     /// One batch, one commit, one sync.
+    ///
+    /// A request refuses with a `DatabaseError`, before it has changed anything. Any other error may stem from another
+    /// request's edits, which are applied late: then each request of the batch is tried by itself, so that none fails for
+    /// another's sake.
     private func commit(_ batch: [WriteRequest], _ clock: inout HybridClock) {
-        let before = head
-        var draft = Draft(head: before, nodes: nodes, clock: clock, actor: actor, time: time)
-        var finished: [@Sendable ((any Error)?) -> Void] = []
-        for request in batch {
-            do {
-                finished.append(try request.apply(&draft))
-            } catch {
-                request.refuse(error)
-            }
-        }
+        var draft = Draft(head: head, nodes: nodes, clock: clock, actor: actor, time: time)
         // Timestamps given out are never given out again, whatever becomes of the commit.
-        clock = draft.clock
+        defer { clock.observe(draft.clock.last) }
+        var open: [(request: WriteRequest, finish: @Sendable ((any Error)?) -> Void)] = []
+        var refused: [(WriteRequest, DatabaseError)] = []
+        let head: Head
+        let objects: [PreparedObject]
         do {
-            if draft.isChanged {
-                let (head, objects) = try draft.finish()
-                if let hash = head.hash { try store.commit(objects, head: hash) }
+            for request in batch {
+                do {
+                    open.append((request, try request.apply(&draft)))
+                } catch let error as DatabaseError {
+                    refused.append((request, error))
+                }
+            }
+            (head, objects) = draft.isChanged ? try draft.finish() : (draft.head, [])
+        } catch {
+            guard batch.count > 1 else { return batch[0].refuse(error) }
+            clock.observe(draft.clock.last)
+            for request in batch { commit([request], &clock) }
+            return
+        }
+        for (request, error) in refused { request.refuse(error) }
+        do {
+            if draft.isChanged, let hash = head.hash {
+                try store.commit(objects, head: hash)
                 for node in draft.nodes.made.values { nodes.cache.insert(node) }
                 current.withLock { $0 = head }
                 for observer in observers.withLock({ $0.values.map { $0 } }) { observer(head) }
             }
-            for finish in finished { finish(nil) }
+            for (_, finish) in open { finish(nil) }
         } catch {
             let error = DatabaseError(error)
-            for finish in finished { finish(error) }
+            for (_, finish) in open { finish(error) }
         }
     }
 }

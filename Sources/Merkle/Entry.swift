@@ -33,6 +33,12 @@ extension Entry {
 
     public var isVisible: Bool { isDirectory || current != nil }
 
+    /// Whether a directory stands where the register has a file or a link.
+    public var hidesFile: Bool {
+        guard isDirectory, let winner = register?.winner else { return false }
+        return winner.value != .directory && !winner.value.isTombstone
+    }
+
     /// The versions that lost, in the order of their dots: the register's losers, and its winner too where a
     /// directory stands in its place.
     public var losers: [Version] {

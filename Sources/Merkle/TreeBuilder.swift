@@ -23,7 +23,7 @@ struct TreeBuilder {
         guard item.byteCount <= TreeNode.maximumEntrySize else { throw OversizedEntry(name: item.name) }
         entries.append(item)
         byteCount += item.byteCount
-        guard entries.count <= TreeNode.maximumItems, byteCount <= TreeNode.maximumSize / 2 else { throw OversizedDirectory() }
+        guard entries.count <= TreeNode.maximumItems, byteCount <= TreeNode.maximumSize - TreeNode.maximumItems * 4 else { throw OversizedDirectory() }
         if cuts > 0 { try close(through: cuts, &store) }
     }
 

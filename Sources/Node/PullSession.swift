@@ -148,9 +148,10 @@ struct StoredObjects: LocalObjects, Sendable {
     }
 
     func lacking(_ chunks: [Pull.Chunk]) throws -> [Pull.Chunk] {
+        let damaged = database.store.damagedObjects
         let locations = try database.store.locations(of: chunks.map(\.hash))
         return try zip(chunks, locations).compactMap { chunk, location in
-            guard let location else { return chunk }
+            guard let location, !damaged.contains(chunk.hash) else { return chunk }
             guard UInt64(location.rawLength) == chunk.size else {
                 throw MalformedBytes("a manifest gives chunk \(chunk.hash) \(chunk.size) bytes; it has \(location.rawLength)")
             }

@@ -25,7 +25,7 @@ extension ObjectStore {
 
     /// Writes the objects and a head record, and returns when all of it, and everything appended before, is durable.
     ///
-    /// On an error the head is what it was.
+    /// On an error the head that is on disk may be either; only a new start tells.
     public func commit(_ objects: [PreparedObject], head: ContentHash) throws(StoreError) {
         try append(objects, head: head)
         try sync()
@@ -35,8 +35,9 @@ extension ObjectStore {
     public func sync() throws(StoreError) {
         // One at a time: beside a sync that fails, another may succeed without its bytes being on disk.
         try syncing.withLock { _ throws(StoreError) in
-            let (file, position, failure) = log.withLock { ($0.file, $0.position, $0.failure) }
+            let (file, position, failure, durable) = log.withLock { ($0.file, $0.position, $0.failure, $0.durable) }
             if let failure { throw StoreError(failed: failure) }
+            if durable >= position { return }
             do throws(DiskError) {
                 try file.sync()
             } catch {
@@ -81,6 +82,7 @@ extension ObjectStore {
             table.withLock { table in
                 for (hash, location) in added { table.recent[hash] = location }
             }
+            damaged.withLock { damaged in if !damaged.isEmpty { for (hash, _) in added { damaged.remove(hash) } } }
             if log.end - log.hinted >= LogLimits.writeOutStep {
                 log.file.startWriting(log.hinted..<log.end)
                 log.hinted = log.end
@@ -171,7 +173,9 @@ extension ObjectStore {
             // A flush on another thread may have gone further meanwhile.
             let flushed = min(table.flushed, end)
             let behind = end.segment == flushed.segment ? end.offset - flushed.offset : LogLimits.maximumReplay
-            let isDue = !table.isFlushing && (table.recent.count >= LogLimits.maximumRecent || behind >= LogLimits.maximumReplay)
+            // After a failure the next try waits until there is a full batch again.
+            let isFarBehind = behind >= LogLimits.maximumReplay && table.flushing.isEmpty
+            let isDue = !table.isFlushing && (table.recent.count >= LogLimits.maximumRecent || isFarBehind)
             if isDue { table.isFlushing = true }
             return isDue
         }

@@ -107,6 +107,10 @@ public final class ObjectStore: Sendable {
     let segmentSize: UInt64
     private let files: SegmentFiles
     private let verified = VerifiedReads()
+    /// Objects that did not have their hash when they were read. They count as absent, so that the same bytes can be put or
+    /// fetched again.
+    let damaged = Mutex<Set<ContentHash>>([])
+    public var damagedObjects: Set<ContentHash> { damaged.withLock { $0 } }
     let flusher = BlockingThreads(count: 1, name: "index")
     public let recovery: RecoveryReport
 
@@ -174,7 +178,8 @@ extension ObjectStore {
 
     /// The hashes that are not here, in the order given.
     public func missing(among hashes: [ContentHash]) throws(StoreError) -> [ContentHash] {
-        zip(hashes, try locations(of: hashes)).filter { $0.1 == nil }.map(\.0)
+        let damaged = damagedObjects
+        return zip(hashes, try locations(of: hashes)).filter { $0.1 == nil || damaged.contains($0.0) }.map(\.0)
     }
 
     /// The bytes of an object, checked against its hash.
@@ -193,6 +198,7 @@ extension ObjectStore {
         }
         if trustingRecent, let bytes, bytes.count == Int(location.rawLength), verified.contains(hash) { return bytes }
         guard let bytes, ContentHash(of: kind, bytes) == hash else {
+            damaged.withLock { _ = $0.insert(hash) }
             throw StoreError(.damaged, "\(kind) \(hash) is damaged in segment \(location.position.segment)", hash: hash)
         }
         if trustingRecent { verified.insert(hash) }

@@ -63,7 +63,11 @@ struct Recovery {
     }
 
     static func newSegment(_ number: UInt32, on disk: any Disk, after old: ObjectStore.Log?) throws(DiskError) -> ObjectStore.Log {
-        let file = try disk.open(SegmentFiles.name(of: number))
+        let file = try disk.create(SegmentFiles.name(of: number))
+        // Whatever made the caller think that there is no such segment was wrong: records are never cut off here.
+        guard try file.size() <= segmentHeaderSize else {
+            throw DiskError(code: .other, operation: "make \(SegmentFiles.name(of: number))", reason: "it holds records already")
+        }
         let header = segmentHeader + [UInt8](repeating: 0, count: Int(segmentHeaderSize) - segmentHeader.count)
         var failure: DiskError?
         header.withUnsafeBytes { bytes in
@@ -87,6 +91,7 @@ struct Recovery {
         var heads: [Head] = []
         var suspects: [LogPosition] = []
         var end: UInt64 = Recovery.segmentHeaderSize
+        var indexed = start
         for segment in segments where segment >= start.segment {
             let file = try disk.open(SegmentFiles.name(of: segment))
             try checkHeader(of: file, segment, isLast: segment == last, &report)
@@ -99,8 +104,15 @@ struct Recovery {
                 head: { heads.append(Head(commit: $0, position: $1, durable: $2)) },
                 suspect: { suspects.append($0) })
             end = scan.offset
-            report.damaged += segment == last ? [] : suspects
-            if segment != last { suspects = [] }
+            if segment != last {
+                report.damaged += suspects
+                suspects = []
+                // Durable since before the next segment was begun: into the index at once, not into memory.
+                report.replayed += records.count
+                indexed = LogPosition(segment: segment, offset: end)
+                try index.insert(records, checkpoint: Checkpoint(position: indexed, head: heads.last?.commit ?? checkpoint?.head))
+                records = []
+            }
         }
         // Damage that a later head record knew as durable is damage; anything else may be a write that a crash tore.
         let known = heads.map(\.durable).max() ?? start
@@ -114,7 +126,7 @@ struct Recovery {
             heads.removeAll { $0.position >= torn }
             records.removeAll { $0.1.position >= torn }
         }
-        report.replayed = records.count
+        report.replayed += records.count
         var recent: [ContentHash: Location] = [:]
         for (hash, location) in records { recent[hash] = location }
         let file = try disk.open(SegmentFiles.name(of: last))
@@ -124,7 +136,7 @@ struct Recovery {
         let log = ObjectStore.Log(
             segment: last, file: file, end: end, hinted: end, head: heads.last?.commit ?? checkpoint?.head, durable: position,
             failure: nil)
-        return Result(log: log, recent: recent, indexed: start, report: report)
+        return Result(log: log, recent: recent, indexed: indexed, report: report)
     }
 
     /// Checks that a segment is of this format, and ends its making if a crash came before its header was whole.

@@ -28,8 +28,10 @@ public final class DirectoryLock: Sendable {
             let number = errno
             var text = [UInt8](repeating: 0, count: 32)
             let count = text.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 0) }
-            close(descriptor)
-            guard number == EWOULDBLOCK else { throw DiskError.last("lock \(path)") }
+            // The descriptor is closed with this object, which ends here.
+            guard number == EWOULDBLOCK else {
+                throw DiskError(code: .other, operation: "lock \(path)", number: number, reason: String(cString: strerror(number)))
+            }
             throw DirectoryInUse(path: directory, pid: Int(String(decoding: text[..<max(count, 0)], as: UTF8.self)))
         }
         let pid = Array(String(getpid()).utf8)

@@ -3,8 +3,10 @@
 public protocol Disk: Sendable {
     /// The names in the directory, in any order.
     func names() throws(DiskError) -> [String]
-    /// Opens a file for reading and writing; makes it if it is not there.
+    /// Opens a file for reading and writing.
     func open(_ name: String) throws(DiskError) -> any DiskFile
+    /// The same; makes the file if it is not there.
+    func create(_ name: String) throws(DiskError) -> any DiskFile
     func remove(_ name: String) throws(DiskError)
     /// Makes creations and removals durable.
     func syncDirectory() throws(DiskError)

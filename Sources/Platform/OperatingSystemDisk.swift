@@ -29,24 +29,38 @@ public struct OperatingSystemDisk: Disk {
     /// Makes the directory if it is missing, for its owner alone.
     public init(path: String) throws(DiskError) {
         self.path = path
-        if mkdir(path, 0o700) != 0, errno != EEXIST { throw .last("make directory \(path)") }
+        if mkdir(path, 0o700) == 0 {
+            // Or a crash takes the directory away, with everything that was acknowledged in it.
+            let parent = path.hasSuffix("/") ? path + ".." : path + "/.."
+            try OperatingSystemDisk.syncDirectory(parent)
+        } else if errno != EEXIST {
+            throw .last("make directory \(path)")
+        }
     }
 
     public func names() throws(DiskError) -> [String] {
         guard let directory = opendir(path) else { throw .last("list \(path)") }
         defer { closedir(directory) }
         var names: [String] = []
+        errno = 0
         while let entry = readdir(directory) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
             if name != ".", name != ".." { names.append(name) }
+            errno = 0
         }
+        // The end and an error look alike but for this.
+        guard errno == 0 else { throw .last("list \(path)") }
         return names
     }
 
     public func open(_ name: String) throws(DiskError) -> any DiskFile {
-        try OperatingSystemFile(path: "\(path)/\(name)")
+        try OperatingSystemFile(path: "\(path)/\(name)", creates: false)
+    }
+
+    public func create(_ name: String) throws(DiskError) -> any DiskFile {
+        try OperatingSystemFile(path: "\(path)/\(name)", creates: true)
     }
 
     public func remove(_ name: String) throws(DiskError) {
@@ -76,12 +90,13 @@ final class OperatingSystemFile: DiskFile {
     private let descriptor: Int32
     private let path: String
 
-    init(path: String) throws(DiskError) {
+    init(path: String, creates: Bool) throws(DiskError) {
         self.path = path
+        let flags = O_RDWR | O_CLOEXEC | (creates ? O_CREAT : 0)
         #if canImport(Glibc)
-        descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        descriptor = Glibc.open(path, flags, 0o600)
         #else
-        descriptor = Darwin.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        descriptor = Darwin.open(path, flags, 0o600)
         #endif
         guard descriptor >= 0 else { throw .last("open \(path)") }
     }

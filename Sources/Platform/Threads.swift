@@ -61,9 +61,14 @@ private final class WorkQueue: @unchecked Sendable {
             condition.wait()
         }
         let work = waiting[head]
+        // Let go of at once: work holds what it works on, megabytes of it.
+        waiting[head] = {}
         head += 1
         if head == waiting.count {
             waiting.removeAll(keepingCapacity: true)
+            head = 0
+        } else if head >= 1024, head * 2 >= waiting.count {
+            waiting.removeFirst(head)
             head = 0
         }
         return work

@@ -150,6 +150,13 @@ public final class FaultyDisk: Disk {
     }
 
     public func open(_ name: String) throws(DiskError) -> any DiskFile {
+        guard state.withLock({ $0.files[name] != nil }) else {
+            throw DiskError(code: .notFound, operation: "open \(name)", reason: "no such file")
+        }
+        return try create(name)
+    }
+
+    public func create(_ name: String) throws(DiskError) -> any DiskFile {
         let isNew = state.withLock { $0.files[name] == nil }
         if isNew {
             try event()
