@@ -102,7 +102,9 @@ extension Register {
     /// deletion, then the highest dot. The same on every node that holds this register.
     public var winner: Version {
         if versions.count == 1 { return versions[0] }
-        let heads = versions.filter { candidate in !versions.contains { $0.past.covers(candidate.dot) } }
+        // No version is in its own past, so one union of all pasts tells for each.
+        let pasts = versions.reduce(into: VersionVector()) { $0.merge($1.past) }
+        let heads = versions.filter { !pasts.covers($0.dot) }
         // Only a liar's versions can have each other in their past.
         return (heads.isEmpty ? versions : heads).max { left, right in
             left.value.rank != right.value.rank ? left.value.rank < right.value.rank : left.dot < right.dot

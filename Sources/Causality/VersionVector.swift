@@ -24,9 +24,10 @@ public struct VersionVector: Hashable, Sendable {
 
     public var isEmpty: Bool { elements.isEmpty }
 
-    /// Whether the write has been seen.
+    /// Whether the write has been seen. O(log actors).
     public func covers(_ dot: Dot) -> Bool {
-        elements.contains { $0.actor == dot.actor && $0.timestamp >= dot.timestamp }
+        let index = lowerBound(of: dot.actor)
+        return index < elements.count && elements[index].actor == dot.actor && elements[index].timestamp >= dot.timestamp
     }
 
     /// Whether everything the other has seen has been seen.
@@ -35,18 +36,23 @@ public struct VersionVector: Hashable, Sendable {
     }
 
     public mutating func insert(_ dot: Dot) {
-        // Few actors write one path: a linear search beats anything cleverer.
-        for index in elements.indices {
-            if elements[index].actor == dot.actor {
-                elements[index].timestamp = max(elements[index].timestamp, dot.timestamp)
-                return
-            }
-            if dot.actor < elements[index].actor {
-                elements.insert(Element(actor: dot.actor, timestamp: dot.timestamp), at: index)
-                return
-            }
+        let index = lowerBound(of: dot.actor)
+        if index < elements.count, elements[index].actor == dot.actor {
+            elements[index].timestamp = max(elements[index].timestamp, dot.timestamp)
+        } else {
+            elements.insert(Element(actor: dot.actor, timestamp: dot.timestamp), at: index)
         }
-        elements.append(Element(actor: dot.actor, timestamp: dot.timestamp))
+    }
+
+    /// The first element whose actor is not below this one.
+    private func lowerBound(of actor: Actor) -> Int {
+        var low = 0
+        var high = elements.count
+        while low < high {
+            let middle = (low + high) / 2
+            if elements[middle].actor < actor { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 
     /// The least vector that covers both. Linear, because a hostile vector is as long as its limit.

@@ -82,7 +82,8 @@ public struct ManifestNode: Sendable, Equatable {
             throw decoder.malformed("manifest node of another height than \(height)")
         }
         let count = try decoder.readCount(limit: ManifestNode.maximumFanout)
-        guard count > (isRoot ? 1 : 0) else { throw decoder.malformed("manifest node of \(count) children") }
+        guard count > 0 else { throw decoder.malformed("manifest node without children") }
+        guard count > 1 || !isRoot else { throw decoder.malformed("manifest root with a single child") }
         self.height = height
         children = []
         children.reserveCapacity(count)

@@ -52,7 +52,7 @@ extension TreeView {
             var items: [Conflict] = []
             if after == nil, let conflict = Conflict(path, top), isIncluded(path) { items.append(conflict) }
             guard let directory = top.subtree else { return (items, true) }
-            var walk = try directory.walk(at: path, after: after, in: nodes) { $1.aggregates.conflicts > 0 }
+            var walk = try directory.walk(at: path, after: after, in: nodes, where: { $0.conflicts > 0 })
             while let (path, entry) = try walk.next() {
                 guard let conflict = Conflict(path, entry), isIncluded(path) else { continue }
                 if items.count == limit { return (items, false) }

@@ -95,7 +95,7 @@ extension Draft {
         var result: [(path: TreePath, register: Register)] = []
         if isCurrent(top), let register = top.register { result.append((path, register)) }
         guard let directory = top.subtree else { return result }
-        var walk = try directory.walk(at: path, in: nodes) { $1.aggregates.isVisible }
+        var walk = try directory.walk(at: path, in: nodes, where: \.isVisible)
         while let (path, entry) = try walk.next() {
             if isCurrent(entry), let register = entry.register { result.append((path, register)) }
         }

@@ -40,9 +40,8 @@ extension TreeView {
             // Losers, deleted names and what the reader may not see are passed over without costing a place.
             let matches: (TreePath) -> Bool = { options.glob?.matches($0) ?? true }
             var items: [FileInfo] = []
-            var walk = try directory.walk(at: path, after: options.after, in: nodes) { place, subtree in
-                options.recursive && subtree.aggregates.isVisible && options.showsBelow(place)
-                    && options.glob?.canMatch(below: place) ?? true
+            var walk = try directory.walk(at: path, after: options.after, in: nodes, where: \.isVisible) { place in
+                options.recursive && options.showsBelow(place) && options.glob?.canMatch(below: place) ?? true
             }
             while let (place, entry) = try walk.next() {
                 guard let info = FileInfo(place, entry), matches(place),
@@ -91,32 +90,34 @@ extension TreeView {
     private func listConflicts(_ path: TreePath, _ options: ListOptions) throws -> Listing {
         let top = TreePath.root.appending(path.names.dropFirst())
         guard let entry = try entry(at: top) else { return Listing(items: [], next: nil) }
+        // A path's losers stand among its children, so the view is put in order before it is cut into pages.
         var items: [FileInfo] = []
-        func add(_ info: FileInfo) -> Bool {
-            if let after = options.after, info.path <= after { return true }
-            guard options.glob?.matches(info.path) ?? true else { return true }
-            if items.count == options.limit { return false }
-            items.append(info)
-            return true
+        func add(_ info: FileInfo) {
+            if let after = options.after, info.path <= after { return }
+            if options.glob?.matches(info.path) ?? true { items.append(info) }
         }
-        func addLosers(of entry: Entry, at place: TreePath) -> Bool {
-            entry.losers.filter { !$0.value.isTombstone }.allSatisfy {
-                add(FileInfo(loser: $0, at: TreeView.conflictsPath(of: $0, at: place)))
+        func addLosers(of entry: Entry, at place: TreePath) {
+            guard options.shows(place) else { return }
+            for loser in entry.losers where !loser.value.isTombstone {
+                add(FileInfo(loser: loser, at: TreeView.conflictsPath(of: loser, at: place)))
             }
         }
-        guard addLosers(of: entry, at: top) else { return Listing(items: items, next: items.last?.path) }
+        if !top.isRoot { addLosers(of: entry, at: top) }
         if let directory = entry.subtree {
-            var walk = try directory.walk(at: top, in: nodes) { place, subtree in
-                options.recursive && subtree.aggregates.conflicts > 0 && options.showsBelow(place)
+            var walk = try directory.walk(at: top, in: nodes, where: { $0.conflicts > 0 }) { place in
+                options.recursive && options.showsBelow(place)
             }
             while let (place, entry) = try walk.next() {
                 guard entry.aggregates.conflicts > 0, options.shows(place) || options.showsBelow(place) else { continue }
                 let view = path.appending(place.names.dropFirst(top.depth))
-                let directory = FileInfo(conflictsDirectory: view, conflicts: entry.aggregates.conflicts)
-                guard add(directory), !options.recursive || !options.shows(place) || addLosers(of: entry, at: place) else {
-                    return Listing(items: items, next: items.last?.path)
-                }
+                add(FileInfo(conflictsDirectory: view, conflicts: entry.aggregates.conflicts))
+                if options.recursive { addLosers(of: entry, at: place) }
             }
+        }
+        items.sort { $0.path < $1.path }
+        if items.count > options.limit {
+            items.removeLast(items.count - options.limit)
+            return Listing(items: items, next: items.last?.path)
         }
         return Listing(items: items, next: nil)
     }

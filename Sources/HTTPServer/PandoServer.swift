@@ -3,13 +3,8 @@ import HummingbirdCore
 import Logging
 import NIOCore
 import Node
+import Platform
 import ServiceLifecycle
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 /// A node's HTTP server: the routes of the API page and of `docs/protocol.md`.
 public struct PandoServer: Service {
@@ -60,14 +55,7 @@ public struct PandoServer: Service {
 
     /// What the process' descriptors allow.
     private static var maximumConnections: Int {
-        var limit = rlimit()
-        #if canImport(Glibc)
-        let result = getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        #else
-        let result = getrlimit(RLIMIT_NOFILE, &limit)
-        #endif
-        guard result == 0 else { return 512 }
-        let descriptors = Int(clamping: limit.rlim_cur) - ServerLimits.reservedDescriptors
-        return min(ServerLimits.connections, max(descriptors, 64))
+        guard let limit = ProcessLimits.descriptors else { return 512 }
+        return min(ServerLimits.connections, max(limit - ServerLimits.reservedDescriptors, 64))
     }
 }

@@ -36,20 +36,28 @@ extension Subtree {
 
     /// All entries below this directory, in order of path, a directory before what is in it. Deleted ones included.
     ///
-    /// - Parameter descend: whether to go into a subdirectory.
+    /// - Parameters:
+    ///   - after: Begin behind this path, which lies below `path`.
+    ///   - matters: Whether there is anything of interest under such sums: nodes and subdirectories without are passed over
+    ///     unread, though single entries without may still come.
+    ///   - descend: Whether to go into the subdirectory at a path.
     public func walk<Reader: NodeReader>(
         at path: TreePath = .root, after: TreePath? = nil, in reader: Reader,
-        descend: @escaping (TreePath, Subtree) -> Bool = { _, _ in true }
+        where matters: @escaping (Aggregates) -> Bool = { _ in true }, descend: @escaping (TreePath) -> Bool = { _ in true }
     ) throws -> TreeWalk<Reader> {
-        try TreeWalk(reader, self, at: path, after: after, descend: descend)
+        try TreeWalk(reader, self, at: path, after: after, matters: matters, descend: descend)
     }
 }
 
 /// The entries of one directory.
 public struct EntryIterator<Reader: NodeReader> {
     private var cursor: TreeCursor<Reader>
+    private let matters: (Aggregates) -> Bool
 
-    init(_ reader: Reader, root: ContentHash, after name: String?) throws {
+    init(
+        _ reader: Reader, root: ContentHash, after name: String?, where matters: @escaping (Aggregates) -> Bool = { _ in true }
+    ) throws {
+        self.matters = matters
         cursor = try TreeCursor(reader, root: root)
         if let name {
             try cursor.seek(name)
@@ -58,7 +66,9 @@ public struct EntryIterator<Reader: NodeReader> {
     }
 
     public mutating func next() throws -> Entry? {
-        try cursor.descendToEntry()
+        while !cursor.isAtEnd, cursor.level > 0 {
+            if matters(cursor.child.aggregates) { try cursor.descend() } else { cursor.advance() }
+        }
         guard !cursor.isAtEnd else { return nil }
         let entry = try cursor.entry()
         cursor.advance()
@@ -69,29 +79,31 @@ public struct EntryIterator<Reader: NodeReader> {
 /// A walk through directories, depth first.
 public struct TreeWalk<Reader: NodeReader> {
     private let reader: Reader
-    private let descend: (TreePath, Subtree) -> Bool
+    private let matters: (Aggregates) -> Bool
+    private let descend: (TreePath) -> Bool
     private var stack: [(path: TreePath, entries: EntryIterator<Reader>)] = []
 
     init(
         _ reader: Reader, _ directory: Subtree, at path: TreePath, after: TreePath?,
-        descend: @escaping (TreePath, Subtree) -> Bool
+        matters: @escaping (Aggregates) -> Bool, descend: @escaping (TreePath) -> Bool
     ) throws {
         self.reader = reader
+        self.matters = matters
         self.descend = descend
         guard let after, after.isWithin(path) else {
-            stack = [(path, try directory.entries(in: reader))]
+            stack = [(path, try EntryIterator(reader, root: directory.root, after: nil, where: matters))]
             return
         }
         // Each directory on the way is entered behind the name that leads on, which has been seen.
         var directory = directory
         var path = path
         for name in after.names.dropFirst(path.depth) {
-            stack.append((path, try directory.entries(after: name, in: reader)))
+            stack.append((path, try EntryIterator(reader, root: directory.root, after: name, where: matters)))
             path = path.appending(name)
-            guard let subtree = try directory.entry(named: name, in: reader)?.subtree, descend(path, subtree) else { return }
+            guard let subtree = try directory.entry(named: name, in: reader)?.subtree, isOpen(path, subtree) else { return }
             directory = subtree
         }
-        stack.append((path, try directory.entries(in: reader)))
+        stack.append((path, try EntryIterator(reader, root: directory.root, after: nil, where: matters)))
     }
 
     public mutating func next() throws -> (path: TreePath, entry: Entry)? {
@@ -102,11 +114,15 @@ public struct TreeWalk<Reader: NodeReader> {
                 continue
             }
             let path = stack[last].path.appending(entry.name)
-            if let subtree = entry.subtree, descend(path, subtree) {
-                stack.append((path, try subtree.entries(in: reader)))
+            if let subtree = entry.subtree, isOpen(path, subtree) {
+                stack.append((path, try EntryIterator(reader, root: subtree.root, after: nil, where: matters)))
             }
             return (path, entry)
         }
         return nil
+    }
+
+    private func isOpen(_ path: TreePath, _ subtree: Subtree) -> Bool {
+        matters(subtree.aggregates) && descend(path)
     }
 }

@@ -95,7 +95,7 @@ struct TreeEditTests {
 
             // The same without going into some directories.
             let closed = random.pick(["a", "b", "n1", "n22579"])
-            var partial = try pair.tree.walk(after: after, in: pair.store) { path, _ in path.name != closed }
+            var partial = try pair.tree.walk(after: after, in: pair.store, descend: { $0.name != closed })
             found = []
             while let (path, _) = try partial.next() { found.append(path) }
             #expect(found == all.map(\.path).filter { after < $0 && !$0.names.dropLast().contains(closed) })

@@ -27,13 +27,13 @@ enum TidyRules {
         "Node": Module(modules: ["FileDatabase", "Replication", "Platform"], others: ["Logging", "JWTKit", "Crypto"]),
         "HTTPServer": Module(
             modules: ["Node"],
-            others: ["NIOCore", "NIOSSL", "HTTPTypes", "Logging", "ServiceLifecycle", "Hummingbird", "HummingbirdCore", "HummingbirdTLS"]),
+            others: ["NIOCore", "NIOHTTP1", "NIOHTTPTypes", "NIOSSL", "HTTPTypes", "Logging", "ServiceLifecycle", "Hummingbird", "HummingbirdCore", "HummingbirdTLS"]),
         "HTTPClient": Module(
             modules: ["Node"], others: ["NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL", "AsyncHTTPClient", "Logging"]),
         "FolderSync": Module(modules: ["Node"]),
         "pando": Module(
             modules: ["HTTPServer", "HTTPClient", "FolderSync"],
-            others: systemLibraries.union(["ArgumentParser", "Logging", "ServiceLifecycle", "Hummingbird", "JWTKit", "AsyncHTTPClient"])),
+            others: systemLibraries.union(["ArgumentParser", "Logging", "ServiceLifecycle", "UnixSignals", "Hummingbird", "JWTKit", "AsyncHTTPClient"])),
         "Simulation": Module(modules: ["Node"], others: ["Logging"]),
         "simulate": Module(modules: ["Simulation"], others: ["ArgumentParser", "Logging"]),
     ]
