@@ -27,10 +27,8 @@ struct Get: ParsableCommand {
             let duration = start.duration(to: .now).components
             rates.append(Double(size) / (Double(duration.seconds) + Double(duration.attoseconds) * 1e-18) / 1e9)
         }
-        rates.sort()
         try printJSON([
-            "bytes": size, "runs": runs, "gigabytes_per_second": rates[rates.count / 2], "min": rates[0], "max": rates[rates.count - 1],
-            "client_cpu_seconds": processorSeconds() - cpu,
+            "bytes": size, "gigabytes_per_second": rates, "client_cpu_seconds": processorSeconds() - cpu,
         ])
     }
 
