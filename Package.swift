@@ -29,6 +29,8 @@ let package = Package(
     products: [
         .executable(name: "pando", targets: ["pando"]),
         .library(name: "FileDatabase", targets: ["FileDatabase"]),
+        // What FileDatabase stands on, for programs that use it directly.
+        .library(name: "PandoStorage", targets: ["Content", "Causality", "Merkle", "Platform", "Objects"]),
         .library(name: "PandoNode", targets: ["Node"]),
     ],
     dependencies: [
