@@ -66,6 +66,22 @@ def sync_rate(directory: Path, count: int = 500) -> float:
     return rate
 
 
+def disk_rate(directory: Path, size: int) -> float:
+    """Megabytes a second that the disk takes in one run of writes with a sync at its end: nothing durable is faster."""
+    path = directory / "disk-rate"
+    block = os.urandom(MIB)
+    os.sync()
+    with open(path, "wb", buffering=0) as out:
+        begin = time.perf_counter()
+        for _ in range(max(1, size // MIB)):
+            out.write(block)
+        os.fdatasync(out.fileno())
+        rate = max(1, size // MIB) * MIB / (time.perf_counter() - begin) / 1e6
+    path.unlink()
+    os.sync()
+    return rate
+
+
 def random_file(path: Path, size: int) -> Path:
     with open(path, "wb") as out:
         rest = size
@@ -124,24 +140,35 @@ def large_put(bench: Bench) -> None:
     """Streamed PUT of 1 GiB against a handler that only hashes the body."""
     bare = Server([http_bare()], bench.scratch / "bare.log", r"listens at (\d+)")
     node = Node(bench.directory("large"))
-    limits, rates = [], []
+    limits, rates, disk = [], [], []
+    cpu: dict[str, list[float]] = {"bare": [], "node": []}
+
+    def put(server: Server, url: str, token: str, file: Path, name: str) -> float:
+        before = server.cpu_seconds()
+        rate = curl(url, token, "-T", str(file))["up"] / 1e6
+        cpu[name].append((server.cpu_seconds() - before) * 1e9 / file.stat().st_size)
+        return rate
+
     try:
         for run in range(bench.runs + 1):
             # New bytes each time: a node stores the same ones once.
             file = random_file(bench.scratch / "large.bin", bench.scaled(GIB))
             os.sync()
-            limit = curl(f"http://127.0.0.1:{bare.port}/hash", "", "-T", str(file))
-            found = curl(f"{node.url}/files/large-{run}.bin", node.token, "-T", str(file))
+            disk.append(disk_rate(bench.scratch, file.stat().st_size))
+            limit = put(bare, f"http://127.0.0.1:{bare.port}/hash", "", file, "bare")
+            found = put(node, f"{node.url}/files/large-{run}.bin", node.token, file, "node")
+            # The first round warms up.
             if run > 0:
-                limits.append(limit["up"] / 1e6)
-                rates.append(found["up"] / 1e6)
+                limits.append(limit)
+                rates.append(found)
             file.unlink()
         memory = node.memory()
     finally:
         node.stop()
         bare.stop()
-    bench.add("PUT 1 GiB, durable", rates, "MB/s", (">=", 0.8), bare_handler=statistics.median(limits),
-              ratio=statistics.median(rates) / statistics.median(limits), peak_rss_mb=memory["VmHWM"] / 1e6)
+    bench.add("PUT 1 GiB, durable", rates, "MB/s", (">=", 0.8), bare_handler=statistics.median(limits), disk=statistics.median(disk),
+              ratio=statistics.median(rates) / statistics.median(limits), cpu_s_a_gb=statistics.median(cpu["node"]),
+              bare_cpu_s_a_gb=statistics.median(cpu["bare"]), peak_rss_mb=memory["VmHWM"] / 1e6)
 
 
 def large_get(bench: Bench) -> None:
@@ -160,10 +187,13 @@ def large_get(bench: Bench) -> None:
         limit = [curl(f"http://127.0.0.1:{bare.port}/bytes/{size}", "")["down"] / 1e9 for _ in range(bench.runs)]
         bench.add("GET 1 GiB from page cache, curl", by_curl, "GB/s", (">=", 1.5), bytes_from_memory=statistics.median(limit))
         reader = [http_load(), "get", "--runs", str(bench.runs), "--port"]
+        cpu = node.cpu_seconds()
         found = run_json([*reader, str(node.port), "/files/get.bin"], node.token)
+        cpu = (node.cpu_seconds() - cpu) * 1e9 / size / bench.runs
         limit_found = run_json([*reader, str(bare.port), f"/bytes/{size}"], "")
         bench.add("GET 1 GiB from page cache, bare reader", found["gigabytes_per_second"], "GB/s", (">=", 1.5),
-                  bytes_from_memory=statistics.median(limit_found["gigabytes_per_second"]), peak_rss_mb=node.memory()["VmHWM"] / 1e6)
+                  bytes_from_memory=statistics.median(limit_found["gigabytes_per_second"]), cpu_s_a_gb=cpu,
+                  peak_rss_mb=node.memory()["VmHWM"] / 1e6)
     finally:
         node.stop()
         bare.stop()
@@ -293,7 +323,8 @@ def many_files(bench: Bench) -> None:
         second, seconds = _join(bench, node)
         try:
             bench.add(f"first sync of {count} files", [count / seconds], "files/s", seconds=seconds,
-                      sender_peak_mb=node.memory()["VmHWM"] / 1e6, receiver_peak_mb=second.memory()["VmHWM"] / 1e6)
+                      sender_peak_mb=node.memory()["VmHWM"] / 1e6, receiver_peak_mb=second.memory()["VmHWM"] / 1e6,
+                      receiver_anonymous_at_the_end_mb=second.memory()["RssAnon"] / 1e6)
             _noop(bench, count, node, second)
         finally:
             second.stop()
