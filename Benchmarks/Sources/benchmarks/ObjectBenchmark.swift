@@ -28,7 +28,8 @@ struct ObjectBenchmark {
         }
         let note = { (values: [Double]) in "\(Report.short(Spread(values).median * Double(size) / 1e6)) MB/s" }
         report.add("objects/put \(name)", ours.put, "per s", limit: ("hash and write", bare.put), note: note(ours.put))
-        report.add("objects/put \(name), 64 at a time", ours.putMany, "per s", limit: ("hash and write", bare.put), note: note(ours.putMany))
+        report.add(
+            "objects/put \(name), 64 at a time", ours.putMany, "per s", limit: ("hash and write", bare.put), note: note(ours.putMany))
         report.add("objects/get \(name)", ours.get, "per s", limit: ("read and hash", bare.get), note: note(ours.get))
     }
 
@@ -131,6 +132,7 @@ struct UnsyncedDisk: Disk {
 
     func names() throws(DiskError) -> [String] { try disk.names() }
     func open(_ name: String) throws(DiskError) -> any DiskFile { UnsyncedFile(try disk.open(name)) }
+    func create(_ name: String) throws(DiskError) -> any DiskFile { UnsyncedFile(try disk.create(name)) }
     func remove(_ name: String) throws(DiskError) { try disk.remove(name) }
     func syncDirectory() throws(DiskError) {}
 }
