@@ -14,9 +14,12 @@ extension FileDatabase {
     /// The objects that these values need, each once, as far as the manifests are here. Blocks.
     ///
     /// A manifest may name one node many times, and so describe exabytes in a few kilobytes; each node is looked at once.
+    /// - Parameter opens: whether a manifest node may be looked into.
     /// - Throws: `DatabaseError`: `invalid` for a manifest that is not one.
-    public func objects(of items: [BulkItem]) throws -> [NeededObject] {
-        var search = ObjectSearch(store: store)
+    public func objects(
+        of items: [BulkItem], opening opens: @escaping (ContentHash) -> Bool = { _ in true }
+    ) throws -> [NeededObject] {
+        var search = ObjectSearch(store: store, opens: opens)
         for item in items {
             guard case .file(let file) = item.value else { continue }
             if let attributes = file.attributes { search.add(NeededObject(hash: attributes, kind: .attributes)) }
@@ -61,12 +64,14 @@ private struct ObjectSearch {
     }
 
     let store: ObjectStore
+    let opens: (ContentHash) -> Bool
     private(set) var needed: [FileDatabase.NeededObject] = []
     private var known: Set<FileDatabase.NeededObject> = []
     private var visited: Set<Place> = []
 
-    init(store: ObjectStore) {
+    init(store: ObjectStore, opens: @escaping (ContentHash) -> Bool) {
         self.store = store
+        self.opens = opens
     }
 
     mutating func add(_ object: FileDatabase.NeededObject) {
@@ -78,7 +83,7 @@ private struct ObjectSearch {
         guard visited.insert(Place(child: child, height: height, isRoot: isRoot, isLast: isLast)).inserted else { return }
         add(FileDatabase.NeededObject(hash: child.hash, kind: .manifest))
         // One of another kind is told from a missing one where the needed objects are looked up.
-        guard try store.location(of: child.hash)?.kind == .manifest else { return }
+        guard opens(child.hash), try store.location(of: child.hash)?.kind == .manifest else { return }
         let node = try ManifestNode(
             decoding: store.read(child.hash, .manifest), height: height, size: child.size, isRoot: isRoot, isLast: isLast)
         for (index, next) in node.children.enumerated() {

@@ -18,6 +18,21 @@ public struct TreeView: Sendable {
         return try asDatabaseErrors { try head[tree].entry(at: path, in: nodes) }
     }
 
+    /// Whether a hash is the root that the files had at this state or at one of the commits before it.
+    ///
+    /// - Parameter limit: how many commits are looked at.
+    public func hadRoot(_ root: ContentHash, limit: Int) throws -> Bool {
+        try asDatabaseErrors {
+            var commit = head.commit
+            for _ in 0..<limit {
+                if commit.files.root == root { return true }
+                guard let parent = commit.parents.first else { return root == Subtree.empty.root }
+                commit = try Commit(decoding: store.read(parent, .commit))
+            }
+            return false
+        }
+    }
+
     /// A node of either tree.
     public func node(_ hash: ContentHash) throws -> TreeNode {
         try asDatabaseErrors { try nodes.node(hash) }
@@ -28,7 +43,7 @@ public struct TreeView: Sendable {
 
     /// A document of the system tree; nil if there is none.
     public func document(_ path: TreePath) throws -> [UInt8]? {
-        guard case .file(let file)? = try entry(at: path, in: .system)?.current?.value else { return nil }
+        guard case .file(let file)? = try entry(at: path, in: .system)?.current?.value, file.isDocument else { return nil }
         return try asDatabaseErrors { try store.read(file.content.root, .chunk) }
     }
 
@@ -39,7 +54,7 @@ public struct TreeView: Sendable {
             var entries = try directory.entries(in: nodes)
             var documents: [(name: String, bytes: [UInt8])] = []
             while let entry = try entries.next() {
-                guard case .file(let file)? = entry.current?.value else { continue }
+                guard case .file(let file)? = entry.current?.value, file.isDocument else { continue }
                 documents.append((entry.name, try store.read(file.content.root, .chunk)))
             }
             return documents
@@ -50,4 +65,11 @@ public struct TreeView: Sendable {
 /// Runs `body` and puts what it throws into the database's words.
 func asDatabaseErrors<Result>(_ body: () throws -> Result) throws -> Result {
     do { return try body() } catch { throw DatabaseError(error) }
+}
+
+extension FileValue {
+    /// Whether it can be a document of the system tree. What cannot is passed over, so that no odd one locks everybody out.
+    fileprivate var isDocument: Bool {
+        content.height == 0 && content.size <= UInt64(FileDatabase.Limits.maximumDocumentSize)
+    }
 }

@@ -55,7 +55,9 @@ private struct ObjectIntake {
             throw Problem(.badRequest, "only chunks, manifest nodes and attributes are taken, not a \(frame.header.kind)")
         }
         batch.append(frame)
-        batchBytes += frame.stored.count
+        // By what it costs to hold and to check, so that neither empty frames nor small ones that decompress to much make a
+        // batch that never ends.
+        batchBytes += ObjectFrame.Header.byteCount + max(frame.header.rawLength, frame.stored.count)
         bytes += frame.header.rawLength
         guard batchBytes >= ServerLimits.bulkBatch else { return }
         if inFlight.count >= ServerLimits.bulkBatchesInFlight { try await collect() }

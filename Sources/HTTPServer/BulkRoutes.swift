@@ -57,7 +57,9 @@ private func commit(_ call: Call, _ ledger: UploadLedger) async throws -> Respon
         }
         if !call.principal.rules.isUnrestricted {
             // Who names an object gets to read it, so it must be one that they have shown to have.
-            let unproven = ledger.unproven(try database.objects(of: items).map(\.hash), of: call.principal.identity)
+            let identity = call.principal.identity
+            let needed = try database.objects(of: items) { ledger.unproven([$0], of: identity).isEmpty }
+            let unproven = ledger.unproven(needed.map(\.hash), of: identity)
             guard unproven.isEmpty else {
                 var problem = Problem(.badRequest, "\(unproven.count) objects are not here; send them first")
                 problem.missing = unproven

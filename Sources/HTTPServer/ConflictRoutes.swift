@@ -33,7 +33,13 @@ private func listConflicts(_ call: Call) async throws -> Response {
 private func resolveConflict(_ call: Call) async throws -> Response {
     let path = try call.filePath().path
     try call.refuseQuery()
+    // A pick may be the deletion, or a file in the place of a whole directory.
     try call.require(.write, path)
+    try call.require(.delete, path)
+    if !call.principal.rules.isUnrestricted {
+        let isDirectory = try await call.database.threads.run { [view = call.database.view] in try view.entry(at: path)?.isDirectory }
+        if isDirectory == true { try call.require(.delete, below: path) }
+    }
     var fields = try await call.fields(orNone: true)
     let pick: ConflictPick = switch try fields.text("pick") {
     case nil, "winner": .winner

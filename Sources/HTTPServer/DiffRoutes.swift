@@ -35,6 +35,12 @@ private func diff(_ call: Call) async throws -> Response {
         for root in [since, target].compactMap(\.self) where try database.storedNode(root) == nil {
             throw Problem(.gone, "the root \(root) is no longer known here; start again with \"since\": null")
         }
+        // The rules speak of paths from the root. Taken for one, the root of a directory that the key may not see would show it.
+        for root in [since, place?.root].compactMap(\.self) where !rules.isUnrestricted {
+            guard try view.hadRoot(root, limit: ServerLimits.diffCommits) else {
+                throw Problem(.gone, "the root \(root) is no longer known here; start again with \"since\": null")
+            }
+        }
         do {
             var walk = try TreeDiff(
                 from: Subtree(root: since ?? Subtree.empty.root, aggregates: .zero), to: Subtree(root: target, aggregates: .zero),

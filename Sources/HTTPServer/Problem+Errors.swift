@@ -5,6 +5,8 @@ import Hummingbird
 import Merkle
 import Node
 import Objects
+import Platform
+import Replication
 
 extension Problem {
     /// Puts what the modules below throw into HTTP's words; nil for what nobody foresaw.
@@ -23,6 +25,9 @@ extension Problem {
         case let error as MalformedBytes: self.init(.badRequest, "the body is malformed: \(error)")
         case let error as MissingNode: self.init(.internalServerError, "\(error); run 'pando verify'")
         case let error as HTTPError: self.init(error.status, error.body ?? error.status.reasonPhrase)
+        case let error as TransportError: self.init(.conflict, "another node could not be reached: \(error)")
+        case let error as PullError: self.init(.conflict, "another node's answer was refused: \(error)")
+        case is DecodingError: self.init(.conflict, "what answered is not a Pando node of this version")
         case is CancellationError: self.init(.serviceUnavailable, "the node is shutting down; try another one or again later")
         default: return nil
         }

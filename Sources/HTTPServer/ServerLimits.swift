@@ -24,6 +24,8 @@ enum ServerLimits {
     static let maximumListing = 10_000
     /// Chunks of one file in a list of them: a terabyte. A manifest can name more than memory holds.
     static let chunkList = 4 << 20
+    /// Commits that are looked through for the root that a restricted key names in a diff: some ten milliseconds.
+    static let diffCommits = 1000
     /// What is read and thrown away of a body that was refused, so that a client that sends first and reads then sees
     /// the answer. One that sends more is cut off.
     static let discardedBody = 16 << 20

@@ -69,7 +69,7 @@ struct Cluster: Sendable {
     init(_ view: TreeView) throws {
         root = view.head.commit.system.root
         if let bytes = try view.document(ClusterDocument.cluster) {
-            id = try ClusterDocument.decode(ClusterDocument.Cluster.self, bytes).clusterID
+            id = try? ClusterDocument.decode(ClusterDocument.Cluster.self, bytes).clusterID
         }
         // A document that cannot be read counts as absent: it takes rights away and never gives any.
         for (name, bytes) in try view.documents(in: ClusterDocument.members) {

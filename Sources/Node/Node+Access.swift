@@ -83,7 +83,10 @@ extension Node {
             throw NodeError(.unauthorized, "the token is not one that a member of this cluster has signed")
         }
         guard claims.exp > now else { throw NodeError(.unauthorized, "the token has expired; get a new one") }
-        guard claims.iat <= now + TokenClaims.leeway, claims.exp - claims.iat <= TokenClaims.userLifetime else {
+        // Compared with sums that cannot overflow: a member may sign any numbers.
+        guard claims.iat <= now + TokenClaims.leeway, claims.iat > now - TokenClaims.userLifetime - TokenClaims.leeway,
+            claims.exp <= claims.iat + TokenClaims.userLifetime
+        else {
             throw NodeError(.unauthorized, "the token is not valid yet, or for too long; check the clocks")
         }
         let principal = try principal(claims, cluster)
@@ -98,7 +101,7 @@ extension Node {
         switch claims.kind {
         case .node:
             guard let node = NodeID(claims.sub), claims.iss == claims.sub, claims.aud == id.description,
-                claims.exp - claims.iat <= TokenClaims.nodeLifetime
+                claims.exp <= claims.iat + TokenClaims.nodeLifetime
             else { throw NodeError(.unauthorized, "the node's token is not meant for this node") }
             return Principal(identity: .node(node), rules: .everything)
         case .user where claims.sub == TokenClaims.owner:
@@ -119,15 +122,16 @@ extension Node {
     public func grant(apiKey: String, client: String) async throws -> TokenGrant {
         let cluster = try cluster()
         let now = Date()
-        if let wait = guesses.withLock({ $0.wait(for: client, now: now) }) {
-            throw NodeError(.tooManyRequests, "too many wrong keys; wait \(wait) seconds", retryAfter: wait)
-        }
         guard let key = key(apiKey, cluster, now: now) else {
+            // Only the wrong wait: a key is too long to guess, and many people may share an address.
+            if let wait = guesses.withLock({ $0.wait(for: client, now: now) }) {
+                throw NodeError(.tooManyRequests, "too many wrong keys; wait \(wait) seconds", retryAfter: wait)
+            }
             guesses.withLock { $0.note(client, now: now) }
             throw NodeError(.unauthorized, "the API key is unknown, revoked or expired")
         }
         guesses.withLock { $0.forgive(client) }
-        return try await grant(key.id, cluster, chain: UUID().uuidString, now: now)
+        return try await grant(key, cluster, chain: UUID().uuidString, now: now)
     }
 
     /// Exchanges a refresh token for a new pair. One that was used before ends its whole chain.
@@ -151,7 +155,7 @@ extension Node {
             guesses.withLock { $0.note(client, now: now) }
             throw NodeError(.unauthorized, "the refresh token is unknown, was used before, or its key is gone; use the API key again")
         }
-        return try await grant(known.keyID, cluster, chain: known.chain, now: now)
+        return try await grant(key, cluster, chain: known.chain, now: now)
     }
 
     /// The key that a user's text is, if it is one of the cluster's.
@@ -162,17 +166,19 @@ extension Node {
         return key
     }
 
-    private func grant(_ keyID: String, _ cluster: Cluster, chain: String, now: Date) async throws -> TokenGrant {
+    private func grant(_ apiKey: ClusterDocument.Key, _ cluster: Cluster, chain: String, now: Date) async throws -> TokenGrant {
         guard let clusterID = cluster.id else { throw NodeError(.unavailable, "this node belongs to no cluster yet") }
         let seconds = Int64(now.timeIntervalSince1970)
+        // A token does not outlive its key.
+        let expiry = min(seconds + TokenClaims.userLifetime, apiKey.expiresAt.map { Int64($0.timeIntervalSince1970) } ?? .max)
         let claims = TokenClaims(
-            iss: id.description, sub: keyID, aud: clusterID, kind: .user, iat: seconds, exp: seconds + TokenClaims.userLifetime,
+            iss: id.description, sub: apiKey.id, aud: clusterID, kind: .user, iat: seconds, exp: expiry,
             jti: UUID().uuidString)
         let refresh = "pandor_" + SystemRandomness().bytes(32).hex
         sessions.withLock { sessions in
             if sessions.refresh.count >= Sessions.maximumRefresh { sessions.refresh = sessions.refresh.filter { $0.value.expiresAt > now } }
             sessions.refresh[ContentHash(sha256: refresh.utf8)] = Sessions.Refresh(
-                keyID: keyID, chain: chain, expiresAt: now.addingTimeInterval(Node.refreshLifetime))
+                keyID: apiKey.id, chain: chain, expiresAt: now.addingTimeInterval(Node.refreshLifetime))
         }
         return TokenGrant(
             token: try await Tokens.sign(claims, with: key), expiresAt: Date(timeIntervalSince1970: TimeInterval(claims.exp)),

@@ -114,6 +114,10 @@ extension Node {
             NodeKey.isValid(signature, for: Node.joinMessage(token: request.token, guest: guest), publicKey: publicKey)
         else { throw NodeError(.invalid, "the join request is not signed by the key of the node that it names") }
         guard guest != id else { throw NodeError(.conflict, "a node cannot join itself") }
+        let address = try request.address.map(Node.checkedAddress)
+        guard request.label?.utf8.count ?? 0 <= Node.maximumLabelLength else {
+            throw NodeError(.invalid, "the label is longer than \(Node.maximumLabelLength) bytes")
+        }
         let cluster = try cluster()
         guard let clusterID = cluster.id else { throw NodeError(.unavailable, "this node belongs to no cluster yet") }
         var invitation: LocalState.Invitation?
@@ -123,12 +127,15 @@ extension Node {
         }
         let label = request.label ?? invitation?.label
         let member = ClusterDocument.Member(
-            nodeID: guest.description, publicKey: request.publicKey, label: label, address: request.address, joinedAt: now)
+            nodeID: guest.description, publicKey: request.publicKey, label: label, address: address, joinedAt: now)
         try await database.setDocument(ClusterDocument.encode(member), at: ClusterDocument.member(guest))
-        if let address = request.address {
+        if let address {
             try remember(LocalState.Peer(
                 nodeID: guest.description, label: label, address: address, syncPaths: invitation?.syncPaths))
         }
+        // The other members have to know the new one before it can talk to them.
+        let others = allLinks().filter { $0.nodeID != guest }
+        if !others.isEmpty { Task { for link in others { _ = await sync(with: link) } } }
         logger.notice("admitted a node", metadata: ["node": "\(guest.short)", "label": "\(label ?? "")"])
         return JoinAnswer(
             clusterID: clusterID, nodeID: id.description, publicKey: self.key.publicKey.hex, label: self.label,
@@ -209,7 +216,8 @@ extension Node {
 
     static func checkedAddress(_ text: String) throws -> String {
         guard let url = URL(string: text), let scheme = url.scheme, ["http", "https"].contains(scheme), url.host?.isEmpty == false,
-            url.user == nil, url.password == nil, url.query == nil, url.fragment == nil
+            url.user == nil, url.password == nil, url.query == nil, url.fragment == nil, ["", "/"].contains(url.path),
+            (1...65_535).contains(url.port ?? 6830), text.utf8.count <= 255
         else { throw NodeError(.invalid, "'\(text.prefix(200))' is not an address; it should look like http://host:6830") }
         return text.hasSuffix("/") ? String(text.dropLast()) : text
     }
@@ -217,7 +225,10 @@ extension Node {
     @discardableResult
     private func remember(_ peer: LocalState.Peer) throws -> PeerLink {
         try local.change { state in
-            if let index = state.peers.firstIndex(where: { $0.address == peer.address || $0.nodeID != nil && $0.nodeID == peer.nodeID }) {
+            if let index = state.peers.firstIndex(where: {
+                // Whoever gives another's address does not take its place.
+                $0.nodeID == nil || peer.nodeID == nil ? $0.address == peer.address : $0.nodeID == peer.nodeID
+            }) {
                 state.peers[index] = peer
             } else {
                 state.peers.append(peer)
@@ -242,6 +253,7 @@ extension Node {
 
     /// Removes a member for good. Its requests and tokens fail wherever this is known.
     public func removeMember(_ node: NodeID) async throws {
+        guard node != id else { throw NodeError(.conflict, "a node cannot remove itself; ask another member to") }
         guard try cluster().members[node] != nil else { throw NodeError(.notFound, "no member has the id \(node)") }
         try await database.setDocument(nil, at: ClusterDocument.member(node))
         try forget(node)

@@ -40,16 +40,16 @@ extension Node {
         return await sync(with: link, asksBack: false)
     }
 
-    private func sync(with link: PeerLink, asksBack: Bool = true) async -> SyncReport {
+    func sync(with link: PeerLink, asksBack: Bool = true) async -> SyncReport {
         var report = SyncReport(nodeID: nil, address: link.address, ok: false)
         do {
             // The turn is given up before the peer is asked to pull, so that two nodes cannot wait for each other.
             let status = try await link.pulls.run { try await pullAll(from: link, &report) }
-            report.ok = true
             let head = database.head.commit
             if asksBack, head.files.root != status.root || head.system.root != status.systemRoot {
                 try await askToPull(link)
             }
+            report.ok = true
         } catch {
             let reason = (error as? NodeError)?.reason ?? (error as? DatabaseError)?.description ?? "\(error)"
             report.error = reason
@@ -66,11 +66,10 @@ extension Node {
     private func pullAll(from link: PeerLink, _ report: inout SyncReport) async throws -> PeerStatus {
         let status = try await peerStatus(link)
         report.nodeID = link.nodeID?.description
-        if let peer = link.nodeID, try wasRemoved(peer) {
-            throw NodeError(.forbidden, "node \(peer.short) was removed from the cluster; nothing is taken from it")
-        }
+        try requireMember(link)
         // Who is a member decides whose files are taken, so it comes first.
         try await pull(.system, root: status.systemRoot, from: link, &report)
+        try requireMember(link)
         try await pull(.files, root: status.root, from: link, &report)
         link.state.withLock { state in
             state.isActive = true
@@ -79,6 +78,15 @@ extension Node {
             state.root = status.root
         }
         return status
+    }
+
+    /// Nothing is taken from a stranger: its members and keys would become this cluster's.
+    private func requireMember(_ link: PeerLink) throws {
+        guard let peer = link.nodeID else { throw NodeError(.unavailable, "nobody has answered at \(link.address) yet") }
+        if try cluster().members[peer] != nil { return }
+        throw try wasRemoved(peer)
+            ? NodeError(.forbidden, "node \(peer.short) was removed from the cluster; nothing is taken from it")
+            : NodeError(.forbidden, "node \(peer.short) at \(link.address) is no member of this cluster; invite it and let it join")
     }
 
     private struct PeerStatus {
@@ -99,7 +107,11 @@ extension Node {
         do {
             let response = try await send(.post, "/sync/pull", to: link, timeoutSeconds: 3600)
             let report = try JSON.decode(SyncReport.self, await response.body.collect(limit: Node.maximumStatusSize))
-            if report.ok { link.state.withLock { $0.root = database.head.commit.files.root } }
+            guard report.ok else {
+                throw NodeError(.unavailable, "the peer at \(link.address) could not pull from here: \(report.error ?? "no reason given")")
+            }
+            let root = try await peerStatus(link).root
+            link.state.withLock { $0.root = root }
         } catch let error as NodeError where error.code == .notFound {
             logger.debug("the peer has no address for this node", metadata: ["peer": "\(link.name)"])
         }

@@ -45,12 +45,20 @@ struct Serve: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The URL by which others reach this node, where it is not http://HOST:PORT (also PANDO_ADDRESS).", valueName: "url"))
     var address: String?
 
+    @Flag(help: "Listen at an address that is not loopback. There is no TLS yet: everything, tokens included, travels readable.")
+    var insecure = false
+
     @Option(help: "trace, debug, info, notice, warning or error (also PANDO_LOG_LEVEL).")
     var logLevel: String?
 
     func validate() throws {
         if let port = port ?? variable("PORT").flatMap({ Int($0) }), !(0...65_535).contains(port) {
             throw ValidationError("a port is a number from 0 to 65535")
+        }
+        let host = host ?? variable("HOST") ?? "127.0.0.1"
+        guard insecure || host == "localhost" || host == "::1" || host.hasPrefix("127.") else {
+            throw ValidationError(
+                "there is no TLS yet, so \(host) would let the network read everything; keep to loopback and a tunnel, or say --insecure")
         }
         if join != nil, joinToken ?? variable("JOIN_TOKEN") == nil {
             throw ValidationError("--join needs --join-token: 'pando invite' on a member makes an invitation")
