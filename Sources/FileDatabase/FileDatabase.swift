@@ -87,6 +87,10 @@ public final class FileDatabase: Sendable {
         startWriter(clock: HybridClock(last: head.commit.time))
     }
 
+    deinit {
+        mailbox.close()
+    }
+
     /// Finishes the requests that wait, and closes. Later requests are refused.
     public func close() {
         mailbox.close()
@@ -161,9 +165,11 @@ extension FileDatabase {
     }
 
     private func startWriter(clock: HybridClock) {
-        let thread = Thread { [self] in
+        let (mailbox, writerDone) = (mailbox, writerDone)
+        // Weak, so that a database that nobody holds goes, and with it the lock of its directory: at once after `close`.
+        let thread = Thread { [weak self] in
             var clock = clock
-            while let batch = mailbox.takeAll(limit: Limits.maximumBatch) { commit(batch, &clock) }
+            while let batch = mailbox.takeAll(limit: Limits.maximumBatch) { self?.commit(batch, &clock) }
             writerDone.signal()
         }
         thread.name = "writer"
