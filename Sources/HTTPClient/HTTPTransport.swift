@@ -73,6 +73,7 @@ public final class HTTPTransport: Transport {
             default: error.shortDescription
             }
         case let error as NIOConnectionError: error.connectionErrors.first.map { "\($0.error)" } ?? "nothing listens there"
+        case is HTTPParserError: "it ended in the middle of an answer"
         case let error as IOError: "\(error.localizedDescription)"
         default: "\(type(of: error))"
         }
