@@ -20,6 +20,8 @@ struct LocalState: Codable, Sendable {
         var syncPaths: [String]?
         var expiresAt: Date
         var isUsed = false
+        /// Who used it, and may do so again until it expires: the answer may have been lost on the way.
+        var usedBy: String?
     }
 
     var peers: [Peer] = []

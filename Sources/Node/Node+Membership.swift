@@ -123,7 +123,7 @@ extension Node {
         var invitation: LocalState.Invitation?
         if key(request.token, cluster, now: now)?.ruleSet.isUnrestricted != true {
             // Used up before anything else happens: a second guest with the same one comes too late, whatever fails here.
-            invitation = try useUp(request.token, now: now, client: client)
+            invitation = try useUp(request.token, guest: guest, now: now, client: client)
         }
         let label = request.label ?? invitation?.label
         let member = ClusterDocument.Member(
@@ -143,7 +143,7 @@ extension Node {
             signature: try self.key.signature(for: Node.welcomeMessage(token: request.token, guest: guest, host: id)).hex)
     }
 
-    private func useUp(_ token: String, now: Date, client: String) throws -> LocalState.Invitation {
+    private func useUp(_ token: String, guest: NodeID, now: Date, client: String) throws -> LocalState.Invitation {
         func refuse(_ reason: String) -> NodeError {
             guesses.withLock { $0.note(client, now: now) }
             return NodeError(.forbidden, reason)
@@ -157,9 +157,11 @@ extension Node {
         return try local.change { state in
             guard let index = state.invitations.firstIndex(where: { $0.id == shown.id && $0.secretHash == shown.secretHash.description })
             else { throw refuse("the invitation is unknown here; ask for a new one") }
-            guard !state.invitations[index].isUsed else { throw refuse("the invitation was used before; ask for a new one") }
+            let used = state.invitations[index]
+            guard !used.isUsed || used.usedBy == guest.description else { throw refuse("the invitation was used before; ask for a new one") }
             guard state.invitations[index].expiresAt > now else { throw refuse("the invitation has expired; ask for a new one") }
             state.invitations[index].isUsed = true
+            state.invitations[index].usedBy = guest.description
             return state.invitations[index]
         }
     }

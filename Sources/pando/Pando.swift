@@ -1,5 +1,6 @@
 import ArgumentParser
 import HTTPClient
+import Node
 
 #if canImport(Glibc)
     import Glibc
@@ -18,6 +19,7 @@ struct Pando: AsyncParsableCommand {
             node that runs on this machine's data directory (--data, PANDO_DATA, ./pando-data). PANDO_TOKEN and \
             PANDO_KEY stand over a stored login. Exit codes: 0 done, 1 failed, 2 wrong use.
             """,
+        version: Node.version,
         groupedSubcommands: [
             CommandGroup(name: "Node", subcommands: [Serve.self, Token.self, Verify.self]),
             CommandGroup(name: "Files", subcommands: [
