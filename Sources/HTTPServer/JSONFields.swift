@@ -52,6 +52,11 @@ struct JSONFields {
         return number
     }
 
+    mutating func requiredInteger(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int {
+        guard let number = try integer(name, in: range) else { throw Problem(.badRequest, "the field '\(self.name(name))' is missing") }
+        return number
+    }
+
     mutating func array(_ name: String) throws(Problem) -> [JSONValue]? {
         guard let value = take(name) else { return nil }
         guard case .array(let values) = value else { throw Problem(.badRequest, "'\(self.name(name))' must be a list") }

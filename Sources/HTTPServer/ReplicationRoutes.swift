@@ -21,12 +21,7 @@ func addReplicationRoutes(to routes: inout Routes) {
 private func addStatusRoutes(to routes: inout Routes) {
     // Whom a node has to name in its token before it can ask for anything else.
     routes.on(.get, "/sync/identity", access: .open) { call in
-        .json { json in
-            json.object { json in
-                json.field("node_id", call.node.id.description)
-                json.field("version", Node.version)
-            }
-        }
+        try .encoded(call.node.identity)
     }
     routes.on(.get, "/sync/status") { call in
         try call.refuseQuery()
@@ -34,20 +29,16 @@ private func addStatusRoutes(to routes: inout Routes) {
         return try .encoded(call.node.status())
     }
     routes.on(.post, "/sync/heartbeat") { call in
-        let arrived = call.database.now
+        let arrived = call.node.clock.wallMicroseconds()
         try call.requireMember()
         var fields = try await call.fields()
-        _ = try fields.integer("intent_time", in: 0...Int.max)
-        _ = try fields.integer("construct_time", in: 0...Int.max)
-        _ = try fields.requiredText("node_id")
+        let beat = Heartbeat(
+            intentTime: UInt64(try fields.requiredInteger("intent_time", in: 0...Call.latestTime)),
+            constructTime: UInt64(try fields.requiredInteger("construct_time", in: 0...Call.latestTime)),
+            nodeID: try fields.requiredText("node_id"))
         try fields.finish()
-        return .json { json in
-            json.object { json in
-                json.field("intent_time", arrived)
-                json.field("construct_time", call.database.now)
-                json.field("node_id", call.node.id.description)
-            }
-        }
+        let caller: NodeID? = if case .node(let id) = call.principal.identity { id } else { nil }
+        return try .encoded(call.node.answer(beat, from: caller, arrived: arrived))
     }
     routes.on(.post, "/sync/trigger") { call in
         try call.requireOwner()
@@ -148,17 +139,17 @@ private func addMemberRoutes(to routes: inout Routes) {
 
 private func addObjectRoutes(to routes: inout Routes) {
     routes.on(.post, "/sync/nodes") { call in
-        try call.requireMember()
+        try call.requireSettledMember()
         let body = try await call.collectBody(limit: ReplicationStreams.maximumRequestSize)
         return try ReplicationStreams(node: call.node).objects(body, kinds: [.tree, .manifest, .attributes])
     }
     routes.on(.post, "/sync/chunks") { call in
-        try call.requireMember()
+        try call.requireSettledMember()
         let body = try await call.collectBody(limit: ReplicationStreams.maximumRequestSize)
         return try ReplicationStreams(node: call.node).objects(body, kinds: [.chunk])
     }
     routes.on(.post, "/sync/changes") { call in
-        try call.requireMember()
+        try call.requireSettledMember()
         var query = try call.query()
         let name = query.text("tree") ?? Tree.files.rawValue
         try query.finish()
@@ -171,6 +162,7 @@ private func addObjectRoutes(to routes: inout Routes) {
         guard case .node(let sender) = call.principal.identity else {
             throw Problem(.forbidden, "only a member can ask to be pulled from; use /sync/trigger")
         }
+        try call.requireSettledMember()
         return try .encoded(await call.node.pull(from: sender))
     }
 }
@@ -185,6 +177,15 @@ extension Call {
             throw Problem(.forbidden, "this is for the cluster's nodes and for keys with all rights")
         }
     }
+
+    /// The same, and of members only those whose clocks are settled: what the trees hold is not shown in the honeymoon.
+    fileprivate func requireSettledMember() throws {
+        try requireMember()
+        if case .node(let caller) = principal.identity { try node.requireSettled(caller) }
+    }
+
+    /// Microseconds since 1970, in the year 9999.
+    fileprivate static let latestTime = 253_402_300_799_000_000
 
     /// People who run the node.
     func requireOwner() throws(Problem) {

@@ -88,9 +88,10 @@ extension Node {
         for path in syncPaths ?? [] { _ = try Glob(path) }
         let random = SystemRandomness()
         let invitation = Invitation(id: random.bytes(8).hex, secret: random.bytes(32).hex, node: id)
-        let expiresAt = Date().addingTimeInterval(lifetime)
+        let now = clock.date
+        let expiresAt = now.addingTimeInterval(lifetime)
         try local.change { state in
-            state.invitations.removeAll { $0.isUsed || $0.expiresAt < Date() }
+            state.invitations.removeAll { $0.isUsed || $0.expiresAt < now }
             guard state.invitations.count < Node.maximumInvitations else {
                 throw NodeError(.conflict, "\(Node.maximumInvitations) invitations are out; let some expire first")
             }
@@ -105,7 +106,7 @@ extension Node {
     ///
     /// - Parameter client: the address that the request came from.
     public func admit(_ request: JoinRequest, client: String) async throws -> JoinAnswer {
-        let now = Date()
+        let now = clock.date
         if let wait = guesses.withLock({ $0.wait(for: client, now: now) }) {
             throw NodeError(.tooManyRequests, "too many wrong invitations; wait \(wait) seconds", retryAfter: wait)
         }
@@ -130,12 +131,12 @@ extension Node {
             nodeID: guest.description, publicKey: request.publicKey, label: label, address: address, joinedAt: now)
         try await database.setDocument(ClusterDocument.encode(member), at: ClusterDocument.member(guest))
         if let address {
-            try remember(LocalState.Peer(
+            try await remember(LocalState.Peer(
                 nodeID: guest.description, label: label, address: address, syncPaths: invitation?.syncPaths))
         }
         // The other members have to know the new one before it can talk to them.
         let others = allLinks().filter { $0.nodeID != guest }
-        if !others.isEmpty { Task { for link in others { _ = await sync(with: link) } } }
+        if !isLive.withLock({ $0 }), !others.isEmpty { Task { for link in others { _ = await sync(with: link) } } }
         logger.notice("admitted a node", metadata: ["node": "\(guest.short)", "label": "\(label ?? "")"])
         return JoinAnswer(
             clusterID: clusterID, nodeID: id.description, publicKey: self.key.publicKey.hex, label: self.label,
@@ -194,8 +195,11 @@ extension Node {
             throw NodeError(.forbidden, "what answers at \(address) is not the node that gave the invitation")
         }
         let peer = LocalState.Peer(nodeID: host.description, label: answer.label, address: address, syncPaths: syncPaths ?? answer.syncPaths)
-        let link = try remember(peer)
+        let link = try await remember(peer)
         if own.id != answer.clusterID {
+            // This cluster's time counts no more.
+            clock.settle(false)
+            try await meet(link, mustBeMember: false)
             try await adoptSystem(of: link)
             let keys = try own.keys.values.map { (ClusterDocument.key($0.id), try ClusterDocument.encode($0)) as (TreePath, [UInt8]?) }
             try await database.setDocuments(keys)
@@ -209,9 +213,9 @@ extension Node {
         for path in syncPaths ?? [] { _ = try Glob(path) }
         if let token { try await join(address: address, token: token, syncPaths: syncPaths) }
         let known = local.value.peers.first { $0.address == address }
-        let link = try remember(LocalState.Peer(
+        let link = try await remember(LocalState.Peer(
             nodeID: known?.nodeID, label: label ?? known?.label, address: address, syncPaths: syncPaths ?? known?.syncPaths))
-        // Whether it answers is no matter here; it is tried again at each sync.
+        // Whether it answers is no matter here; it is tried again.
         _ = try? await identify(link)
         return info(of: link)
     }
@@ -225,23 +229,26 @@ extension Node {
     }
 
     @discardableResult
-    private func remember(_ peer: LocalState.Peer) throws -> PeerLink {
-        try local.change { state in
-            if let index = state.peers.firstIndex(where: {
-                // Whoever gives another's address does not take its place.
-                $0.nodeID == nil || peer.nodeID == nil ? $0.address == peer.address : $0.nodeID == peer.nodeID
-            }) {
-                state.peers[index] = peer
-            } else {
-                state.peers.append(peer)
+    private func remember(_ peer: LocalState.Peer) async throws -> PeerLink {
+        try await database.threads.run { [local] in
+            try local.change { state in
+                if let index = state.peers.firstIndex(where: {
+                    // Whoever gives another's address does not take its place.
+                    $0.nodeID == nil || peer.nodeID == nil ? $0.address == peer.address : $0.nodeID == peer.nodeID
+                }) {
+                    state.peers[index] = peer
+                } else {
+                    state.peers.append(peer)
+                }
             }
         }
         let link = link(for: peer)
         link.state.withLock { state in
             state.address = peer.address
             state.label = peer.label ?? state.label
-            state.syncPaths = peer.syncPaths
+            state.setPaths(peer.syncPaths)
         }
+        link.wake.ring()
         return link
     }
 
@@ -269,7 +276,7 @@ extension Node {
 
     func forget(_ node: NodeID) throws {
         try local.change { state in state.peers.removeAll { $0.nodeID == node.description } }
-        links.withLock { $0[node.description] = nil }
+        if let link = links.withLock({ $0.removeValue(forKey: node.description) }) { stopKeepingInTouch(with: link) }
     }
 
     private static func joinMessage(token: String, guest: NodeID) -> [UInt8] {

@@ -3,6 +3,7 @@ import Content
 import FileDatabase
 import Foundation
 import Merkle
+import Replication
 import Synchronization
 
 /// The answer of `GET /sync/status`.
@@ -14,6 +15,8 @@ public struct NodeStatus: Codable, Sendable {
     public var systemRoot: String
     public var head: String?
     public var virtualTime: String
+    /// Whether the virtual time is the cluster's; a newcomer's is not yet.
+    public var clockSettled: Bool
     public var files: UInt64
     public var bytes: UInt64
     public var conflicts: UInt64
@@ -61,7 +64,7 @@ extension Node {
         return NodeStatus(
             nodeID: id.description, clusterID: try cluster().id, label: label, root: head.commit.files.root.description,
             systemRoot: head.commit.system.root.description, head: head.hash?.description,
-            virtualTime: Date(timeIntervalSince1970: Double(database.now) / 1e6).rfc3339, files: sums.files, bytes: sums.bytes,
+            virtualTime: clock.date.rfc3339, clockSettled: clock.isSettled, files: sums.files, bytes: sums.bytes,
             conflicts: sums.conflicts, version: Node.version, uptimeSeconds: Double(seconds) + Double(attoseconds / 1_000_000_000) / 1e9)
     }
 
@@ -71,12 +74,14 @@ extension Node {
 
     func info(of link: PeerLink) -> PeerInfo {
         let own = database.head.commit.files.root
+        let now = clock.monotonicMicroseconds()
         return link.state.withLock { state in
-            PeerInfo(
-                nodeID: state.nodeID?.description, label: state.label, address: state.address,
-                state: state.isActive ? "active" : "disconnected", reason: state.isActive ? nil : state.reason,
+            let estimate = state.honeymoon.filter.estimate(at: now)
+            return PeerInfo(
+                nodeID: state.nodeID?.description, label: state.label, address: state.address, state: state.phase.rawValue,
+                reason: state.reason, offsetUs: estimate.map { clock.offset(of: $0) }, delayUs: estimate?.delay, errorUs: estimate?.error,
                 syncPaths: state.syncPaths, lastSyncAt: state.lastSyncAt?.rfc3339, root: state.root?.description,
-                inSync: state.isActive && state.root == own, bytesReceived: state.bytesReceived, bytesSent: state.bytesSent)
+                inSync: state.phase == .active && state.root == own, bytesReceived: state.bytesReceived, bytesSent: state.bytesSent)
         }
     }
 
@@ -94,12 +99,9 @@ extension Node {
         let link = link(for: peer)
         link.state.withLock { state in
             state.label = peer.label
-            if state.syncPaths != peer.syncPaths {
-                state.syncPaths = peer.syncPaths
-                // What was joined under other paths says nothing of these.
-                state.joined = [:]
-            }
+            state.setPaths(peer.syncPaths)
         }
+        link.announce(nil)
         return info(of: link)
     }
 
@@ -125,6 +127,7 @@ extension NodeStatus {
         try container.encode(systemRoot, forKey: .systemRoot)
         try container.encode(head, forKey: .head)
         try container.encode(virtualTime, forKey: .virtualTime)
+        try container.encode(clockSettled, forKey: .clockSettled)
         try container.encode(files, forKey: .files)
         try container.encode(bytes, forKey: .bytes)
         try container.encode(conflicts, forKey: .conflicts)

@@ -41,47 +41,59 @@ extension Node {
     }
 
     func sync(with link: PeerLink, asksBack: Bool = true) async -> SyncReport {
-        var report = SyncReport(nodeID: nil, address: link.address, ok: false)
+        var report = SyncReport(nodeID: link.nodeID?.description, address: link.address, ok: false)
         do {
-            // The turn is given up before the peer is asked to pull, so that two nodes cannot wait for each other.
-            let status = try await link.pulls.run { try await pullAll(from: link, &report) }
-            let head = database.head.commit
-            if asksBack, head.files.root != status.root || head.system.root != status.systemRoot {
-                try await askToPull(link)
+            link.wake.ring()
+            do {
+                try await exchange(with: link, asksBack: asksBack, &report)
+            } catch let error as NodeError where error.code == .conflict {
+                // The peer may have started anew, and knows of no honeymoon.
+                enter(.disconnected, link, reason: error.reason)
+                try await exchange(with: link, asksBack: asksBack, &report)
             }
             report.ok = true
         } catch {
-            let reason = (error as? NodeError)?.reason ?? (error as? DatabaseError)?.description ?? "\(error)"
+            let reason = Node.words(error)
             report.error = reason
-            link.state.withLock { state in
-                state.isActive = false
-                state.reason = reason
-            }
+            enter(.disconnected, link, reason: reason)
             logger.warning("sync failed", metadata: ["peer": "\(link.name)", "reason": "\(reason)"])
         }
         return report
     }
 
-    /// Pulls both trees, as the peer has them now.
-    private func pullAll(from link: PeerLink, _ report: inout SyncReport) async throws -> PeerStatus {
-        let status = try await peerStatus(link)
+    private func exchange(with link: PeerLink, asksBack: Bool, _ report: inout SyncReport) async throws {
+        try await meet(link)
         report.nodeID = link.nodeID?.description
+        // The turn is given up before the peer is asked to pull, so that two nodes cannot wait for each other.
+        let roots = try await link.pulls.run { try await pullAll(from: link, &report) }
+        let head = database.head.commit
+        if asksBack, head.files.root != roots.files || head.system.root != roots.system {
+            try await askToPull(link)
+        }
+    }
+
+    /// Pulls both trees, as the peer has told of them last, or as it has them now.
+    func pullAll(from link: PeerLink, _ report: inout SyncReport) async throws -> PeerRoots {
+        let announced = link.state.withLock { state in
+            defer { state.announced = nil }
+            return state.announced
+        }
+        let roots: PeerRoots
+        if let announced { roots = announced } else { roots = try await peerStatus(link).roots }
         try requireMember(link)
         // Who is a member decides whose files are taken, so it comes first.
-        try await pull(.system, root: status.systemRoot, from: link, &report)
+        try await pull(.system, root: roots.system, from: link, &report)
         try requireMember(link)
-        try await pull(.files, root: status.root, from: link, &report)
+        try await pull(.files, root: roots.files, from: link, &report)
         link.state.withLock { state in
-            state.isActive = true
-            state.reason = nil
-            state.lastSyncAt = Date()
-            state.root = status.root
+            state.lastSyncAt = clock.date
+            state.root = roots.files
         }
-        return status
+        return roots
     }
 
     /// Nothing is taken from a stranger: its members and keys would become this cluster's.
-    private func requireMember(_ link: PeerLink) throws {
+    func requireMember(_ link: PeerLink) throws {
         guard let peer = link.nodeID else { throw NodeError(.unavailable, "nobody has answered at \(link.address) yet") }
         if try cluster().members[peer] != nil { return }
         throw try wasRemoved(peer)
@@ -89,17 +101,18 @@ extension Node {
             : NodeError(.forbidden, "node \(peer.short) at \(link.address) is no member of this cluster; invite it and let it join")
     }
 
-    private struct PeerStatus {
-        var root: ContentHash
-        var systemRoot: ContentHash
+    struct PeerStatus {
+        var roots: PeerRoots
+        /// Whether the peer's time is its cluster's.
+        var clockSettled: Bool
     }
 
-    private func peerStatus(_ link: PeerLink) async throws -> PeerStatus {
+    func peerStatus(_ link: PeerLink) async throws -> PeerStatus {
         let body = try await send(.get, "/sync/status", to: link, timeoutSeconds: 10).body.collect(limit: Node.maximumStatusSize)
         guard let status = try? JSON.decode(NodeStatus.self, body), let root = ContentHash(status.root),
             let systemRoot = ContentHash(status.systemRoot), status.nodeID == link.nodeID?.description
         else { throw NodeError(.unavailable, "the peer at \(link.address) does not tell its status as it should") }
-        return PeerStatus(root: root, systemRoot: systemRoot)
+        return PeerStatus(roots: PeerRoots(files: root, system: systemRoot), clockSettled: status.clockSettled)
     }
 
     /// A peer that cannot connect to this node keeps what it has until it pulls by itself; that is no failure of this sync.
@@ -110,7 +123,7 @@ extension Node {
             guard report.ok else {
                 throw NodeError(.unavailable, "the peer at \(link.address) could not pull from here: \(report.error ?? "no reason given")")
             }
-            let root = try await peerStatus(link).root
+            let root = try await peerStatus(link).roots.files
             link.state.withLock { $0.root = root }
         } catch let error as NodeError where error.code == .notFound {
             logger.debug("the peer has no address for this node", metadata: ["peer": "\(link.name)"])
@@ -123,9 +136,22 @@ extension Node {
         let own = database.head[tree].root
         let (joined, paths) = link.state.withLock { ($0.joined[tree.rawValue], tree == .files ? $0.syncPaths : nil) }
         if own == root || joined == root { return }
+        let whole = paths == nil ? Fetches.Name(tree: tree, root: root) : nil
+        if let whole {
+            // Another peer may be bringing the same; but one that is slow holds up nobody.
+            await fetches.wait(for: whole)
+            if fetches.isDone(whole) {
+                link.state.withLock { $0.joined[tree.rawValue] = root }
+                return
+            }
+            fetches.begin(whole)
+        }
+        var isJoined = false
+        defer { if let whole { fetches.end(whole, isJoined: isJoined) } }
         let since = paths == nil ? joined : joined ?? TreeNode.empty.hash
         if let since, let root = try await pullChanges(tree, since: since, paths: paths, from: link, &report) {
             link.state.withLock { $0.joined[tree.rawValue] = root }
+            isJoined = true
             return
         }
         let session = PullSession(
@@ -134,6 +160,7 @@ extension Node {
         let result = try await database.join(root, into: tree, latest: latest, cause: "sync with \(link.name)")
         session.add(to: &report, result)
         link.state.withLock { $0.joined[tree.rawValue] = root }
+        isJoined = true
     }
 
     /// Versions from beyond it are refused.
@@ -182,11 +209,11 @@ extension Node {
 
     /// Takes the system tree of the cluster that this node has just been let into.
     func adoptSystem(of link: PeerLink) async throws {
-        let status = try await peerStatus(link)
+        let system = try await peerStatus(link).roots.system
         let session = PullSession(
-            node: self, link: link, pull: Pull(local: TreeNode.empty.hash, remote: status.systemRoot, horizon: horizon))
+            node: self, link: link, pull: Pull(local: TreeNode.empty.hash, remote: system, horizon: horizon))
         let latest = try await session.run()
-        try await database.replaceSystem(with: status.systemRoot, latest: latest)
-        link.state.withLock { $0.joined[Tree.system.rawValue] = status.systemRoot }
+        try await database.replaceSystem(with: system, latest: latest)
+        link.state.withLock { $0.joined[Tree.system.rawValue] = system }
     }
 }

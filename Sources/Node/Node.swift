@@ -6,6 +6,7 @@ import Foundation
 import Logging
 import Merkle
 import Platform
+import Replication
 import Synchronization
 
 /// A node of a cluster: a file database, who may use it, and the peers that it exchanges changes with.
@@ -14,6 +15,8 @@ public final class Node: Sendable {
     public static let version = "0.1.0"
 
     public let database: FileDatabase
+    /// The time by which this node writes, and which it shares with its peers.
+    public let clock: NodeClock
     public let logger: Logger
     let key: NodeKey
     let transport: any Transport
@@ -22,6 +25,15 @@ public final class Node: Sendable {
     let sessions = Mutex(Sessions())
     let guesses = Mutex(WrongGuesses())
     let links = Mutex<[String: PeerLink]>([:])
+    let runners = Mutex<[ObjectIdentifier: Task<Void, Never>]>([:])
+    /// Whether the peers are kept in touch with, and not only when told.
+    let isLive = Mutex(false)
+    /// The clocks of the nodes that have sent heartbeats.
+    let callers = Mutex<[NodeID: CallerClock]>([:])
+    /// Pulls that are under way or were done lately, so that a state which several peers have is pulled once.
+    let fetches = Fetches()
+    /// Another one at each start.
+    let instance: String
     private let cached: Mutex<Cluster>
     private let startedAt = ContinuousClock.now
     /// Where this node can be reached, as it tells others.
@@ -51,20 +63,31 @@ public final class Node: Sendable {
         // The database takes the directory's lock; nothing else is touched before it is held.
         _ = try OperatingSystemDisk(path: options.directory)
         key = try NodeKey.load(directory: options.directory)
-        database = try FileDatabase(directory: options.directory, actor: Actor(node: key.id), time: options.time)
+        instance = SystemRandomness().bytes(8).hex
+        clock = NodeClock(system: options.time, directory: options.directory)
+        database = try FileDatabase(directory: options.directory, actor: Actor(node: key.id), time: clock)
         local = try LocalStateFile(directory: options.directory)
         transport = options.transport
         label = options.label
         logger = options.logger
         cached = Mutex(try Cluster(database.view))
-        for peer in local.value.peers { _ = link(for: peer) }
+        let peers = local.value.peers
+        // A founder without peers has nobody to follow; everybody else follows whoever answers first.
+        clock.settle(peers.isEmpty && cached.withLock { $0.id } != nil)
+        for peer in peers { _ = link(for: peer) }
     }
 
     public func close() {
+        stopLive()
+        clock.store()
         database.close()
     }
 
     public var id: NodeID { key.id }
+
+    public var identity: NodeIdentity {
+        NodeIdentity(nodeID: id.description, version: Node.version, instance: instance, time: clock.wallMicroseconds())
+    }
 
     /// Whether the node belongs to a cluster, its own or another's.
     public var isReady: Bool { (try? cluster().id) != nil }
@@ -93,7 +116,8 @@ public final class Node: Sendable {
         guard try cluster().id == nil else { return nil }
         let random = SystemRandomness()
         let rootKey = APIKey(random: random.bytes(40))
-        let now = Date()
+        clock.settle(true)
+        let now = clock.date
         let document = ClusterDocument.Key(
             id: rootKey.id, label: "root", secretHash: rootKey.secretHash.description,
             rules: [ClusterDocument.Key.Rule(path: "/**", allow: Permission.allCases)], createdAt: now, expiresAt: nil)

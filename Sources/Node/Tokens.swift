@@ -35,8 +35,9 @@ public enum Tokens {
     }
 
     /// A token for the owner of a data directory.
-    public static func owner(_ key: NodeKey, now: Date = Date()) async throws -> String {
-        let seconds = Int64(now.timeIntervalSince1970)
+    public static func owner(_ key: NodeKey, directory: String) async throws -> String {
+        // The node goes by its own clock, whatever the wall clock says.
+        let seconds = Int64(Date().timeIntervalSince1970) + NodeClock.storedCorrection(directory: directory) / 1_000_000
         return try await sign(
             TokenClaims(
                 iss: key.id.description, sub: TokenClaims.owner, aud: key.id.description, kind: .user, iat: seconds,

@@ -20,15 +20,18 @@ struct NodeService: Service {
     let peers: [String]
     let syncPaths: [String]?
     let address: String?
+    /// Whether the peers are kept in touch with; otherwise nothing is synced until somebody asks for it.
+    let isLive: Bool
     private let running = AsyncStream<String>.makeStream()
 
-    init(node: Node, directory: String, join: (String, String)?, peers: [String], syncPaths: [String]?, address: String?) {
+    init(node: Node, directory: String, join: (String, String)?, peers: [String], syncPaths: [String]?, address: String?, isLive: Bool) {
         self.node = node
         self.directory = directory
         self.join = join
         self.peers = peers
         self.syncPaths = syncPaths
         self.address = address
+        self.isLive = isLive
     }
 
     func serverIsRunning(host: String, port: Int) {
@@ -58,7 +61,11 @@ struct NodeService: Service {
         for peer in peers { _ = try await node.addPeer(address: peer, label: nil, syncPaths: syncPaths, token: nil) }
         print("node \(node.id.short) listens at \(url)")
         fflush(nil)
-        if join != nil || !peers.isEmpty { _ = try await node.trigger() }
+        if isLive {
+            node.goLive()
+        } else if join != nil || !peers.isEmpty {
+            _ = try await node.trigger()
+        }
     }
 
     /// Tries until the member answers: it may be started after this node.

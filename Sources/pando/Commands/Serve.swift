@@ -48,6 +48,9 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Listen at an address that is not loopback. There is no TLS yet: everything, tokens included, travels readable.")
     var insecure = false
 
+    @Flag(help: "Sync only when told to, by 'pando sync trigger' or another node's.")
+    var manual = false
+
     @Option(help: "trace, debug, info, notice, warning or error (also PANDO_LOG_LEVEL).")
     var logLevel: String?
 
@@ -81,7 +84,7 @@ struct Serve: AsyncParsableCommand {
         report(node.database.store.recovery, logger)
         let service = NodeService(
             node: node, directory: directory, join: join.map { ($0, joinToken ?? variable("JOIN_TOKEN") ?? "") }, peers: peers,
-            syncPaths: syncPaths.isEmpty ? nil : syncPaths, address: address ?? variable("ADDRESS"))
+            syncPaths: syncPaths.isEmpty ? nil : syncPaths, address: address ?? variable("ADDRESS"), isLive: !manual)
         let server = PandoServer(
             node: node, host: host ?? variable("HOST") ?? "127.0.0.1", port: port ?? variable("PORT").flatMap { Int($0) } ?? 6830,
             onServerRunning: { port in service.serverIsRunning(host: host ?? variable("HOST") ?? "127.0.0.1", port: port) })

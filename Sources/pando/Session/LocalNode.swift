@@ -14,6 +14,6 @@ struct LocalNode {
         guard let key else {
             throw Failure("no node has run in \(dataDirectory); start one with 'pando serve --data \(dataDirectory)', or name another directory with --data")
         }
-        return try await Tokens.owner(key)
+        return try await Tokens.owner(key, directory: dataDirectory)
     }
 }

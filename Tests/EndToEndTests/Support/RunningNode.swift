@@ -31,22 +31,25 @@ final class RunningNode {
     /// - Parameters:
     ///   - data: where the data is, if not in a directory of its own.
     ///   - arguments: of `serve`, besides those for the directory and the port.
-    init(_ arguments: [String] = [], data: String? = nil, environment: [String: String] = [:], fileSizeLimit: Int? = nil) throws {
+    ///   - isLive: whether it keeps in touch with its peers; if not, it syncs when it is told to.
+    init(_ arguments: [String] = [], isLive: Bool = false, data: String? = nil, environment: [String: String] = [:], fileSizeLimit: Int? = nil) throws {
         directory = try TemporaryDirectory()
         self.data = data ?? directory.appending("data")
-        self.arguments = arguments
+        self.arguments = arguments + (isLive ? [] : ["--manual"])
         self.environment = environment
         process = try ChildProcess(
-            ["serve", "--data", self.data, "--port", "0"] + arguments, in: directory.path, environment: environment, fileSizeLimit: fileSizeLimit)
+            ["serve", "--data", self.data, "--port", "0"] + self.arguments, in: directory.path, environment: environment, fileSizeLimit: fileSizeLimit)
         try waitUntilListening()
         if let range = log.range(of: #"pando_[0-9a-f]{16}_[0-9a-f]{64}"#, options: .regularExpression) { rootKey = String(log[range]) }
     }
 
     /// One that has joined another's cluster.
-    convenience init(joining host: RunningNode, label: String? = nil, at address: String? = nil, _ arguments: [String] = []) throws {
+    convenience init(
+        joining host: RunningNode, label: String? = nil, at address: String? = nil, isLive: Bool = false, _ arguments: [String] = []
+    ) throws {
         let invitation = try host.post("/sync/invitations", "{}").json["invitation"].text ?? ""
         try self.init(
-            ["--join", address ?? host.url, "--join-token", invitation] + (label.map { ["--label", $0] } ?? []) + arguments)
+            ["--join", address ?? host.url, "--join-token", invitation] + (label.map { ["--label", $0] } ?? []) + arguments, isLive: isLive)
     }
 
     var url: String { "http://127.0.0.1:\(port)" }
