@@ -53,23 +53,12 @@ struct Dispatcher: HTTPResponder {
             }
             let principal = switch match.endpoint.access {
             case .open: Principal.nobody
-            case .token: try await authenticate(request)
+            case .token: try await Call.authenticate(request, node)
             }
             return try await match.endpoint.handler(Call(
                 node: node, request: request, channel: context.channel, logger: context.logger, principal: principal,
                 captures: match.captures, tail: match.tail, rawQuery: target[mark...].dropFirst()))
         }
-    }
-
-    private func authenticate(_ request: Request) async throws -> Principal {
-        guard let header = request.headers[.authorization] else {
-            throw Problem.unauthorized("a token is needed: 'Authorization: Bearer TOKEN'", isTokenWrong: false)
-        }
-        let words = header.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
-        guard words.count == 2, words[0].lowercased() == "bearer" else {
-            throw Problem.unauthorized("only bearer tokens are known: 'Authorization: Bearer TOKEN'", isTokenWrong: false)
-        }
-        return try await node.authenticate(String(words[1]))
     }
 
     // MARK: Errors
@@ -105,4 +94,18 @@ struct Dispatcher: HTTPResponder {
 extension Principal {
     /// Who calls an open route.
     static let nobody = Principal(identity: .key(""), rules: RuleSet([]))
+}
+
+extension Call {
+    /// Whose token a request shows.
+    static func authenticate(_ request: Request, _ node: Node) async throws -> Principal {
+        guard let header = request.headers[.authorization] else {
+            throw Problem.unauthorized("a token is needed: 'Authorization: Bearer TOKEN'", isTokenWrong: false)
+        }
+        let words = header.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
+        guard words.count == 2, words[0].lowercased() == "bearer" else {
+            throw Problem.unauthorized("only bearer tokens are known: 'Authorization: Bearer TOKEN'", isTokenWrong: false)
+        }
+        return try await node.authenticate(String(words[1]))
+    }
 }

@@ -43,6 +43,7 @@ public struct PandoServer: Service {
             group.addTask { try await application.run() }
             group.addTask {
                 try await gracefulShutdown()
+                node.events.close()
                 try await Task.sleep(for: ServerLimits.shutdown)
                 connections.closeAll()
                 // The application ends when the last connection has.

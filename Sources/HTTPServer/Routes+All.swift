@@ -12,6 +12,7 @@ extension Routes {
         addBulkRoutes(to: &routes)
         addConflictRoutes(to: &routes)
         addDiffRoutes(to: &routes)
+        addEventRoutes(to: &routes)
         addReplicationRoutes(to: &routes)
         return routes
     }

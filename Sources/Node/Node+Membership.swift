@@ -260,6 +260,10 @@ extension Node {
         }
     }
 
+    public func isMember(_ node: NodeID) throws -> Bool {
+        try cluster().members[node] != nil
+    }
+
     /// Removes a member for good. Its requests and tokens fail wherever this is known.
     public func removeMember(_ node: NodeID) async throws {
         guard node != id else { throw NodeError(.conflict, "a node cannot remove itself; ask another member to") }

@@ -15,6 +15,7 @@ public final class Node: Sendable {
     public static let version = "0.1.0"
 
     public let database: FileDatabase
+    public let events: EventHub
     /// The time by which this node writes, and which it shares with its peers.
     public let clock: NodeClock
     public let logger: Logger
@@ -32,6 +33,8 @@ public final class Node: Sendable {
     let callers = Mutex<[NodeID: CallerClock]>([:])
     /// Pulls that are under way or were done lately, so that a state which several peers have is pulled once.
     let fetches = Fetches()
+    /// Tells of new states.
+    private let teller = Mutex<Task<Void, Never>?>(nil)
     /// Another one at each start.
     let instance: String
     private let cached: Mutex<Cluster>
@@ -66,6 +69,7 @@ public final class Node: Sendable {
         instance = SystemRandomness().bytes(8).hex
         clock = NodeClock(system: options.time, directory: options.directory)
         database = try FileDatabase(directory: options.directory, actor: Actor(node: key.id), time: clock)
+        events = EventHub(database: database, run: instance)
         local = try LocalStateFile(directory: options.directory)
         transport = options.transport
         label = options.label
@@ -75,10 +79,13 @@ public final class Node: Sendable {
         // A founder without peers has nobody to follow; everybody else follows whoever answers first.
         clock.settle(peers.isEmpty && cached.withLock { $0.id } != nil)
         for peer in peers { _ = link(for: peer) }
+        teller.withLock { $0 = Task { [events] in await events.run() } }
     }
 
     public func close() {
         stopLive()
+        events.close()
+        teller.withLock { $0?.cancel() }
         clock.store()
         database.close()
     }

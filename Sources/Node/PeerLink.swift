@@ -117,6 +117,7 @@ extension Node {
             return state.phase != phase || state.reason != reason
         }
         guard isChanged else { return }
+        events.publish([.peer(info(of: link))])
         logger.info("peer", metadata: ["peer": "\(link.name)", "state": "\(phase.rawValue)", "reason": "\(reason ?? "")"])
     }
 }

@@ -89,6 +89,11 @@ struct PeerRunner {
         while true {
             var report = SyncReport(nodeID: nil, address: link.address, ok: false)
             _ = try await link.pulls.run { try await node.pullAll(from: link, &report) }
+            if report.entries > 0 {
+                report.ok = true
+                report.nodeID = link.nodeID?.description
+                node.events.publish([.progress(report)])
+            }
             await link.news.wait()
             try Task.checkCancellation()
         }

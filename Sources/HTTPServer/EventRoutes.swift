@@ -1,0 +1,235 @@
+import Access
+import Causality
+import Content
+import FileDatabase
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Merkle
+import NIOCore
+import Node
+
+/// `GET /events`: what happens here, as server-sent events (WHATWG HTML, "Server-sent events").
+func addEventRoutes(to routes: inout Routes) {
+    routes.on(.get, "/events") { call in
+        let stream = EventStream(call: call, request: try EventRequest(call))
+        return Response(
+            status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"],
+            body: ResponseBody { writer in
+                try await stream.send(to: &writer)
+                try await writer.finish(nil)
+            })
+    }
+}
+
+/// What a reader asks for.
+private struct EventRequest {
+    enum Kind: String, CaseIterable {
+        case ready, commit, conflict, resolved, peer, progress, heartbeat
+    }
+
+    var kinds = Set(Kind.allCases)
+    var prefix: TreePath?
+    /// Whether commits tell what changed. Nodes ask for the difference themselves.
+    var wantsPaths = true
+    /// What the reader has seen last, as it was told.
+    var lastID: String?
+
+    init(_ call: Call) throws {
+        var query = try call.query()
+        if let names = query.text("events") {
+            kinds = [.ready]
+            for name in names.split(separator: ",") {
+                guard let kind = Kind(rawValue: String(name)) else {
+                    let known = Kind.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw Problem(.badRequest, "'\(name.prefix(80))' is no event; \(known) are known")
+                }
+                kinds.insert(kind)
+            }
+        }
+        prefix = try query.text("prefix").map { try Call.filePath($0) }
+        wantsPaths = try query.flag("paths") ?? true
+        // A browser's EventSource sends the field by itself; others may find the query easier.
+        lastID = query.text("last_event_id") ?? call.request.headers[.lastEventID]
+        try query.finish()
+    }
+}
+
+extension HTTPField.Name {
+    fileprivate static let lastEventID = HTTPField.Name("Last-Event-ID")!
+}
+
+/// One reader's stream. It ends when the node does, and when the reader's rights do.
+private struct EventStream: Sendable {
+    /// Heartbeats, and the looks at the reader's rights, are this far apart.
+    private static let beat = Duration.seconds(2)
+
+    let call: Call
+    let request: EventRequest
+
+    private var hub: EventHub { call.node.events }
+
+    func send(to writer: inout any ResponseBodyWriter) async throws {
+        let reader = hub.join(wantsPaths: request.wantsPaths)
+        defer { hub.leave(reader) }
+        var position = reader.start
+        var principal = call.principal
+        try await writer.write(ready(principal, id: position))
+        if let lastID = request.lastID {
+            if let number = number(of: lastID), case .events = hub.events(after: number) {
+                position = number
+            } else {
+                try await writer.write(resync(id: position))
+            }
+        }
+        var nextBeat = ContinuousClock.now + EventStream.beat
+        while true {
+            guard let current = try await holder() else { return }
+            principal = current
+            var buffer = ByteBuffer()
+            switch hub.events(after: position) {
+            case .closed: return
+            case .missed(let newest):
+                position = newest
+                buffer.writeImmutableBuffer(resync(id: newest))
+            case .events(let events):
+                for event in events {
+                    write(event, for: principal, to: &buffer)
+                    position = event.number
+                }
+            }
+            if ContinuousClock.now >= nextBeat {
+                writeBeat(to: &buffer)
+                nextBeat = ContinuousClock.now + EventStream.beat
+            }
+            if buffer.readableBytes > 0 {
+                try await writer.write(buffer)
+            } else {
+                await reader.wait(upTo: max(.zero, nextBeat - ContinuousClock.now))
+                try Task.checkCancellation()
+            }
+        }
+    }
+
+    /// Whoever reads, with the rights that they have now; nil if the stream is to end.
+    private func holder() async throws -> Principal? {
+        if case .node(let id) = call.principal.identity {
+            // A node's token is for one request; what counts is that it is still a member.
+            return try call.node.isMember(id) ? call.principal : nil
+        }
+        return try? await Call.authenticate(call.request, call.node)
+    }
+
+    // MARK: Names
+
+    private func id(_ number: UInt64) -> String { "\(hub.run)-\(number)" }
+
+    private func number(of id: String) -> UInt64? {
+        let parts = id.split(separator: "-")
+        guard parts.count == 2, parts[0] == hub.run else { return nil }
+        return UInt64(parts[1])
+    }
+
+    // MARK: Events
+
+    private func ready(_ principal: Principal, id number: UInt64) -> ByteBuffer {
+        message("ready", id: id(number)) { json in
+            json.field("node_id", call.node.id.description)
+            if principal.rules.isUnrestricted { json.fields(of: call.database.head) }
+            json.field("virtual_time", time: Int64(call.node.clock.wallMicroseconds()) * 1000)
+        }
+    }
+
+    private func resync(id number: UInt64) -> ByteBuffer {
+        message("resync", id: id(number)) { json in
+            json.field("reason", "events were missed; look at everything anew")
+        }
+    }
+
+    private func writeBeat(to buffer: inout ByteBuffer) {
+        guard request.kinds.contains(.heartbeat) else {
+            // So that neither side takes a quiet connection for a dead one.
+            buffer.writeString(": \n\n")
+            return
+        }
+        let now = call.node.clock.wallMicroseconds()
+        buffer.writeImmutableBuffer(message("heartbeat", id: nil) { json in
+            json.field("intent_time", now)
+            json.field("construct_time", call.node.clock.wallMicroseconds())
+            json.field("node_id", call.node.id.description)
+        })
+    }
+
+    private func write(_ event: Event, for principal: Principal, to buffer: inout ByteBuffer) {
+        let seesAll = principal.rules.isUnrestricted
+        switch event.payload {
+        case .commit(let notice):
+            guard request.kinds.contains(.commit) else { return }
+            let visible = notice.paths.filter { shows($0, to: principal) }
+            // Where not all paths are told, what the reader waits for may be among the rest.
+            guard !visible.isEmpty || notice.hasMore || seesAll && request.prefix == nil else { return }
+            buffer.writeImmutableBuffer(message("commit", id: id(event.number)) { json in
+                if seesAll { json.fields(of: notice.head) }
+                json.field("at", time: Int64(notice.head.commit.time.microseconds) * 1000)
+                guard request.wantsPaths else { return }
+                json.key("paths")
+                json.array { json in for path in visible { json.value(path.description) } }
+                json.field("more", notice.hasMore)
+            })
+        case .conflict(let path, let losers):
+            guard request.kinds.contains(.conflict), shows(path, to: principal) else { return }
+            buffer.writeImmutableBuffer(message("conflict", id: id(event.number)) { json in
+                json.field("path", path.description)
+                json.field("losers", losers)
+            })
+        case .resolved(let path):
+            guard request.kinds.contains(.resolved), shows(path, to: principal) else { return }
+            buffer.writeImmutableBuffer(message("resolved", id: id(event.number)) { $0.field("path", path.description) })
+        case .peer(let info):
+            guard request.kinds.contains(.peer), seesAll else { return }
+            writeEncoded("peer", info, event, to: &buffer)
+        case .progress(let report):
+            guard request.kinds.contains(.progress), seesAll else { return }
+            writeEncoded("progress", report, event, to: &buffer)
+        }
+    }
+
+    private func shows(_ path: TreePath, to principal: Principal) -> Bool {
+        (request.prefix.map { path.isWithin($0) } ?? true) && (principal.may(.list, path) || principal.may(.read, path))
+    }
+
+    // MARK: The format
+
+    private func message(_ name: StaticString, id: String?, _ fields: (inout JSONWriter) -> Void) -> ByteBuffer {
+        var json = JSONWriter()
+        json.object(fields)
+        var body = json.buffer
+        return message(name, id: id, &body)
+    }
+
+    private func writeEncoded(_ name: StaticString, _ value: some Encodable, _ event: Event, to buffer: inout ByteBuffer) {
+        // These types encode without fail; an event that did would be left out.
+        guard let bytes = try? JSON.encode(value) else { return }
+        var body = ByteBuffer(bytes: bytes)
+        buffer.writeImmutableBuffer(message(name, id: id(event.number), &body))
+    }
+
+    private func message(_ name: StaticString, id: String?, _ body: inout ByteBuffer) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        if let id { buffer.writeString("id: \(id)\n") }
+        buffer.writeStaticString("event: ")
+        buffer.writeStaticString(name)
+        buffer.writeStaticString("\ndata: ")
+        buffer.writeBuffer(&body)
+        buffer.writeStaticString("\n\n")
+        return buffer
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func fields(of head: Head) {
+        field("root", head.commit.files.root)
+        field("system_root", head.commit.system.root)
+        field("head", head.hash)
+    }
+}
