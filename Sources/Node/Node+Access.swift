@@ -73,13 +73,16 @@ extension Node {
     ///   of a removed member.
     public func authenticate(_ token: String) async throws -> Principal {
         let cluster = try cluster()
-        let now = Int64(Date().timeIntervalSince1970)
+        let now = Int64(clock.date.timeIntervalSince1970)
         let name = ContentHash(sha256: token.utf8)
         if let known = sessions.withLock({ $0.checked[name] }) {
             guard known.claims.exp > now else { throw NodeError(.unauthorized, "the token has expired; get a new one") }
             if known.root == cluster.root { return known.principal }
         }
         guard let claims = await Tokens.verify(token, publicKey: { cluster.members[$0].flatMap { [UInt8](hex: $0.publicKey) } }) else {
+            if let issuer = Tokens.unverifiedIssuer(of: token), try wasRemoved(issuer) {
+                throw NodeError(.unauthorized, "node \(issuer.short), which signed the token, was removed from this cluster")
+            }
             throw NodeError(.unauthorized, "the token is not one that a member of this cluster has signed")
         }
         guard claims.exp > now else { throw NodeError(.unauthorized, "the token has expired; get a new one") }
@@ -111,7 +114,7 @@ extension Node {
             return Principal(identity: .owner, rules: .everything)
         case .user:
             guard claims.aud == cluster.id else { throw NodeError(.unauthorized, "the token is of another cluster") }
-            guard let key = cluster.keys[claims.sub], key.expiresAt.map({ $0 > Date() }) ?? true else {
+            guard let key = cluster.keys[claims.sub], key.expiresAt.map({ $0 > clock.date }) ?? true else {
                 throw NodeError(.unauthorized, "the token's key was revoked or has expired")
             }
             return Principal(identity: .key(key.id), rules: key.ruleSet)
@@ -121,7 +124,7 @@ extension Node {
     /// Exchanges an API key for a token.
     public func grant(apiKey: String, client: String) async throws -> TokenGrant {
         let cluster = try cluster()
-        let now = Date()
+        let now = clock.date
         guard let key = key(apiKey, cluster, now: now) else {
             // Only the wrong wait: a key is too long to guess, and many people may share an address.
             if let wait = guesses.withLock({ $0.wait(for: client, now: now) }) {
@@ -137,7 +140,7 @@ extension Node {
     /// Exchanges a refresh token for a new pair. One that was used before ends its whole chain.
     public func grant(refreshToken: String, client: String) async throws -> TokenGrant {
         let cluster = try cluster()
-        let now = Date()
+        let now = clock.date
         if let wait = guesses.withLock({ $0.wait(for: client, now: now) }) {
             throw NodeError(.tooManyRequests, "too many wrong tokens; wait \(wait) seconds", retryAfter: wait)
         }

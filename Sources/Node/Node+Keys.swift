@@ -49,7 +49,7 @@ extension Node {
             throw NodeError(.conflict, "the cluster has \(Node.maximumKeys) keys; revoke some first")
         }
         let key = APIKey(random: SystemRandomness().bytes(40))
-        let now = Date()
+        let now = clock.date
         let document = ClusterDocument.Key(
             id: key.id, label: label, secretHash: key.secretHash.description,
             rules: rules.map { ClusterDocument.Key.Rule(path: $0.path, allow: $0.allow) }, createdAt: now,

@@ -177,7 +177,10 @@ final class RunningNode {
     /// Runs a command of the program on this node.
     @discardableResult
     func command(_ arguments: [String], environment: [String: String] = [:], isGlobal: Bool = true) throws -> CommandResult {
-        let process = try ChildProcess((isGlobal ? ["--data", data] : []) + arguments, in: directory.path, environment: environment)
+        // On the node's machine, and so by its wall clock.
+        let process = try ChildProcess(
+            (isGlobal ? ["--data", data] : []) + arguments, in: directory.path,
+            environment: self.environment.merging(environment) { $1 })
         let end = try process.wait()
         return CommandResult(end: end, output: process.output, errors: process.errors)
     }
