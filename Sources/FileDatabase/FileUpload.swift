@@ -10,13 +10,19 @@ import Platform
 public final class FileUpload {
     /// Chunks that are being hashed and written at once.
     private static let maximumInFlight = 3
+    /// Chunks of about this size are written together, so that hashing and writing overlap and calls are few.
+    private static let writeSize = 1 << 20
 
     private let database: FileDatabase
     private var chunker = Chunker()
     private var open: [UInt8] = []
     /// Chunks that are complete and not yet under way.
     private var ready: [[UInt8]] = []
-    private var inFlight: [(size: Int, hash: Task<ContentHash, any Error>)] = []
+    private var inFlight: [Task<PreparedObject, any Error>] = []
+    /// Hashed, in order, and not yet written.
+    private var hashed: [PreparedObject] = []
+    /// The write that is under way, which the next one follows.
+    private var writing: Task<Void, any Error>?
     private var manifest = ManifestBuilder()
     private var nodes: [PreparedObject] = []
     private var hasChunks = false
@@ -61,32 +67,33 @@ public final class FileUpload {
         }
         if !open.isEmpty { start(open) }
         while !inFlight.isEmpty { try await collect() }
+        try await write()
+        try await writing?.value
         let content = try manifest.finish { nodes.append(PreparedObject(.manifest, $1, hash: $0)) }
         return (content, nodes)
     }
 
     private func start(_ chunk: [UInt8]) {
         hasChunks = true
-        let database = self.database
-        inFlight.append((chunk.count, Task {
-            try await database.threads.run {
-                try asDatabaseErrors {
-                    let object = PreparedObject(.chunk, chunk)
-                    try database.store.append([object])
-                    return object.hash
-                }
-            }
-        }))
+        inFlight.append(Task { [threads = database.threads] in try await threads.run { PreparedObject(.chunk, chunk) } })
     }
 
     private func collect() async throws {
-        let (size, task) = inFlight.removeFirst()
-        let hash = try await task.value
-        try manifest.append(chunk: hash, size: size) { nodes.append(PreparedObject(.manifest, $1, hash: $0)) }
-        if nodes.count >= 64 {
-            let nodes = self.nodes
-            self.nodes = []
-            try await database.threads.run { [database] in try asDatabaseErrors { try database.store.append(nodes) } }
+        let object = try await inFlight.removeFirst().value
+        hashed.append(object)
+        try manifest.append(chunk: object.hash, size: object.rawLength) { nodes.append(PreparedObject(.manifest, $1, hash: $0)) }
+        if hashed.reduce(0, { $0 + $1.stored.count }) >= FileUpload.writeSize { try await write() }
+    }
+
+    /// Starts to write what is hashed, once the last write is done.
+    private func write() async throws {
+        try await writing?.value
+        let objects = hashed + nodes
+        guard !objects.isEmpty else { return }
+        hashed = []
+        nodes = []
+        writing = Task { [database] in
+            try await database.threads.run { try asDatabaseErrors { try database.store.append(objects) } }
         }
     }
 }

@@ -2,6 +2,12 @@ import CZstd
 import Content
 import Synchronization
 
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
 /// zstd for records: taken where it saves a tenth or more, and not tried where a look at the bytes says that it won't.
 public enum Compression {
     /// Level 1: the log is written at disk speed.
@@ -43,37 +49,38 @@ public enum Compression {
         return isWhole ? result : nil
     }
 
-    /// Sixteen runs of 256 bytes, evenly spread, tell most media and archives from text and tables.
+    /// Eight runs of 128 bytes, evenly spread, tell most media and archives from text and tables.
     static func looksCompressible(_ bytes: [UInt8]) -> Bool {
         // Small inputs have too few bytes for an estimate, and cost little to try.
-        if bytes.count < 2048 { return true }
-        var counts = [Int32](repeating: 0, count: 256)
-        var total: Int32 = 0
-        bytes.withUnsafeBufferPointer { bytes in
-            counts.withUnsafeMutableBufferPointer { counts in
-                let runs = min(16, bytes.count / 256)
-                let stride = bytes.count / runs
-                for run in 0..<runs {
-                    for index in run * stride..<run * stride + 256 { counts[Int(bytes[index])] += 1 }
+        if bytes.count < 2 * Sample.size { return true }
+        let stride = bytes.count / Sample.runs
+        let entropy = withUnsafeTemporaryAllocation(of: UInt16.self, capacity: 256) { counts in
+            counts.initialize(repeating: 0)
+            bytes.withUnsafeBufferPointer { bytes in
+                for run in 0..<Sample.runs {
+                    for index in run * stride..<run * stride + Sample.length { counts[Int(bytes[index])] += 1 }
                 }
-                total = Int32(runs) * 256
             }
-        }
-        // Fewer samples than 4,096 look more orderly than they are.
-        let bias = 255.0 / (2 * Double(total) * 0.6931)
-        var entropy = bias
-        for count in counts where count > 0 {
-            let share = Double(count) / Double(total)
-            entropy -= share * approximateLogarithm(share)
+            return Sample.entropy(counts)
         }
         return entropy < incompressibleEntropy
     }
 
-    /// The logarithm to base 2, within 0.01: exact enough for a threshold, and free of a maths library.
-    private static func approximateLogarithm(_ value: Double) -> Double {
-        let mantissa = value.significand  // 1..<2
-        let fraction = -1.7417939 + (2.8212026 + (-1.4699568 + (0.44717955 - 0.056570851 * mantissa) * mantissa) * mantissa) * mantissa
-        return Double(value.exponent) + fraction
+    /// What is looked at of a large input.
+    private enum Sample {
+        static let runs = 8
+        static let length = 128
+        static let size = runs * length
+        /// c·log2(c) for each count there can be.
+        private static let terms: [Double] = (0...size).map { $0 == 0 ? 0 : Double($0) * log2(Double($0)) }
+        /// So few bytes look more orderly than they are (Miller, 1955).
+        private static let bias = 255.0 / (2 * Double(size) * log(2.0))
+
+        /// Bits a byte, of order 0.
+        static func entropy(_ counts: UnsafeMutableBufferPointer<UInt16>) -> Double {
+            let sum = terms.withUnsafeBufferPointer { terms in counts.reduce(0) { $0 + terms[Int($1)] } }
+            return log2(Double(size)) - sum / Double(size) + bias
+        }
     }
 }
 

@@ -97,7 +97,7 @@ public final class ObjectStore: Sendable {
 
     let disk: any Disk
     let index: any ObjectIndex
-    let log: Mutex<Log>
+    let log: SleepingLock<Log>
     let table: Mutex<Table>
     /// Held during a sync; taken before the log's lock.
     let syncing = Mutex(())
@@ -125,7 +125,7 @@ public final class ObjectStore: Sendable {
         self.segmentSize = segmentSize
         let recovered = try Recovery(disk: disk, index: index).run()
         recovery = recovered.report
-        log = Mutex(recovered.log)
+        log = SleepingLock(recovered.log)
         table = Mutex(Table(recent: recovered.recent, flushed: recovered.indexed))
         files = SegmentFiles(disk: disk)
     }
