@@ -68,7 +68,7 @@ class Pando(Peer):
     def _start(self, label: str, *arguments: str) -> None:
         port = free_port()
         self._ports[label] = port
-        self.processes.start([_PROGRAM, "serve", "--data", self._data(label), "--port", str(port), "--label", label, *arguments],
+        self.processes.start([_PROGRAM, "serve", "--data", self._data(label), "--port", str(port), "--label", label, "--manual", *arguments],
                              env=self._env)
         wait_for_port(port)
         self._tokens[label] = self._output("token", "--data", self._data(label)).strip()
