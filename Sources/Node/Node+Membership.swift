@@ -141,7 +141,8 @@ extension Node {
         return JoinAnswer(
             clusterID: clusterID, nodeID: id.description, publicKey: self.key.publicKey.hex, label: self.label,
             syncPaths: invitation?.syncPaths,
-            signature: try self.key.signature(for: Node.welcomeMessage(token: request.token, guest: guest, host: id)).hex)
+            signature: try self.key.signature(for: Node.welcomeMessage(
+                token: request.token, guest: guest, host: id, cluster: clusterID, paths: invitation?.syncPaths)).hex)
     }
 
     private func useUp(_ token: String, guest: NodeID, now: Date, client: String) throws -> LocalState.Invitation {
@@ -189,7 +190,9 @@ extension Node {
         let answer = try JSON.decode(JoinAnswer.self, body)
         guard let host = NodeID(answer.nodeID), let publicKey = [UInt8](hex: answer.publicKey), NodeID(publicKey: publicKey) == host,
             let signature = [UInt8](hex: answer.signature),
-            NodeKey.isValid(signature, for: Node.welcomeMessage(token: token, guest: id, host: host), publicKey: publicKey)
+            NodeKey.isValid(
+                signature, for: Node.welcomeMessage(token: token, guest: id, host: host, cluster: answer.clusterID, paths: answer.syncPaths),
+                publicKey: publicKey)
         else { throw NodeError(.forbidden, "what answers at \(address) does not hold the key that it shows") }
         if let invitation = Invitation(token), invitation.node != host {
             throw NodeError(.forbidden, "what answers at \(address) is not the node that gave the invitation")
@@ -287,8 +290,9 @@ extension Node {
         Array("pando join\n\(ContentHash(sha256: token.utf8))\n\(guest)".utf8)
     }
 
-    private static func welcomeMessage(token: String, guest: NodeID, host: NodeID) -> [UInt8] {
-        Array("pando welcome\n\(ContentHash(sha256: token.utf8))\n\(guest)\n\(host)".utf8)
+    private static func welcomeMessage(token: String, guest: NodeID, host: NodeID, cluster: String, paths: [String]?) -> [UInt8] {
+        let lines = ["pando welcome", ContentHash(sha256: token.utf8).description, guest.description, host.description, cluster]
+        return Array((lines + (paths ?? [])).joined(separator: "\n").utf8)
     }
 }
 

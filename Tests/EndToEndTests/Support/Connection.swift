@@ -10,6 +10,8 @@ import Darwin
 final class Connection {
     private let descriptor: Int32
     private var buffer: [UInt8] = []
+    /// What came of a body in chunks and is not read yet.
+    private var unchunked: [UInt8] = []
 
     /// - Parameter patience: seconds until a silent server counts as hanging.
     init(port: Int, patience: Int = 60) throws {
@@ -124,6 +126,20 @@ final class Connection {
             else { return false }
             if count == 0 { return true }
             body += chunk
+        }
+    }
+
+    /// The next line of a body that comes in chunks, whatever the chunks; nil at the end.
+    func readChunkedLine() throws -> String? {
+        while true {
+            if let end = unchunked.firstIndex(of: UInt8(ascii: "\n")) {
+                defer { unchunked.removeFirst(end + 1) }
+                return String(decoding: unchunked[..<end], as: UTF8.self)
+            }
+            guard let size = try line(until: "\r\n"), let count = Int(String(decoding: size, as: UTF8.self), radix: 16), count > 0,
+                let chunk = try take(count + 2), chunk.count == count + 2
+            else { return nil }
+            unchunked += chunk.dropLast(2)
         }
     }
 
