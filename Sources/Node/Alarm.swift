@@ -1,3 +1,4 @@
+import Platform
 import Synchronization
 
 /// Something to wait for, though not for ever. A ring that nobody waits for ends the next wait at once; two make one.
@@ -21,7 +22,7 @@ final class Alarm: Sendable {
     func wait(upTo duration: Duration) async {
         let name = newName()
         let timeout = Task {
-            try await Task.sleep(for: duration)
+            try await Sleep.wait(duration)
             self.end(name)
         }
         await wait(as: name)

@@ -26,7 +26,9 @@ extension Node {
     private static let longDelay: Int64 = 50_000
     private static let beatsInFlight = 6
     /// Between the first beats, which follow each other at once, and the end of the honeymoon.
-    private static let honeymoonPause = Duration.milliseconds(20)
+    private static let honeymoonPause = Duration.milliseconds(10)
+    /// A difference so large is dealt with as soon as it is seen, and measured exactly afterwards. In microseconds.
+    private static let coarse: Int64 = 1_000_000
     /// How long one honeymoon may last before the peer is left alone for a while.
     private static let honeymoonLimit: UInt64 = 15_000_000
     private static let beatTimeout = 5
@@ -70,7 +72,7 @@ extension Node {
             case .wait(let reason):
                 enter(.honeymoon, link, reason: reason)
                 guard clock.monotonicMicroseconds() < deadline else { throw NodeError(.unavailable, reason) }
-                try await Task.sleep(for: .milliseconds(250))
+                try await Sleep.wait(.milliseconds(250))
             }
         }
     }
@@ -86,13 +88,15 @@ extension Node {
                     while true {
                         try await self.beat(link)
                         let now = self.clock.monotonicMicroseconds()
-                        let (verdict, count) = link.state.withLock { ($0.honeymoon.verdict(at: now), $0.honeymoon.filter.count) }
+                        let (verdict, estimate) = link.state.withLock { ($0.honeymoon.verdict(at: now), $0.honeymoon.filter.estimate(at: now)) }
+                        guard let estimate, estimate.count >= Honeymoon.minimumSamples else { continue }
+                        if abs(self.clock.offset(of: estimate)) > Node.coarse { return estimate }
                         switch verdict {
                         case .settled(let estimate): return estimate
                         case .goOn(let reason):
                             guard now < deadline else { throw NodeError(.unavailable, "cannot settle: \(reason)") }
                         }
-                        if count >= Honeymoon.minimumSamples { try await Task.sleep(for: Node.honeymoonPause) }
+                        try await Sleep.wait(Node.honeymoonPause)
                     }
                 }
             }

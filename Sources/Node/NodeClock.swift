@@ -79,14 +79,10 @@ public final class NodeClock: TimeSource {
         return estimate.offset - state.withLock { $0.clock.correction(at: monotonic) }
     }
 
-    /// Takes over a peer's time at once.
+    /// Takes over a peer's time at once. A newcomer stays one until a peer agrees: what it was told may have been a lie.
     func follow(_ estimate: ClockEstimate) {
         let monotonic = monotonicMicroseconds()
-        state.withLock { state in
-            state.clock.step(toCorrection: estimate.offset, at: monotonic)
-            state.isSettled = true
-            state.lastAgreed = monotonic
-        }
+        state.withLock { $0.clock.step(toCorrection: estimate.offset, at: monotonic) }
     }
 
     /// Goes towards the middle of what peers in agreement say.

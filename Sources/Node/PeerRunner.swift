@@ -46,7 +46,7 @@ struct PeerRunner {
             group.addTask { try await pullNews() }
             group.addTask {
                 while true {
-                    try await Task.sleep(for: PeerRunner.comparison)
+                    try await Sleep.wait(PeerRunner.comparison)
                     link.announce(nil)
                 }
             }
@@ -72,7 +72,7 @@ struct PeerRunner {
     private func beat() async throws {
         var interval = PeerRunner.beatInterval.first
         while true {
-            try await Task.sleep(for: interval)
+            try await Sleep.wait(interval)
             guard try await node.beat(link) else {
                 throw NodeError(.unavailable, "the clock of the peer at \(link.address) was set")
             }

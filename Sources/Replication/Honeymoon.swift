@@ -12,10 +12,12 @@ public struct Honeymoon: Sendable {
 
     /// Samples that are wanted at the least.
     public static let minimumSamples = 8
-    /// The best samples agree this well, in microseconds, on links without jitter.
-    private static let wantedSpread: Int64 = 1_000
-    /// After a full window this will do: far within the drift that versions are allowed.
-    private static let toleratedSpread: Int64 = 50_000
+    /// How well the best samples have to agree, in microseconds, after so many. On a quiet link they do at once; with 5 ms of
+    /// jitter each way it takes some fifty until the best of them is off by less than a millisecond. After a full window
+    /// anything will do that is far within the drift that versions are allowed.
+    private static func tolerance(after count: Int) -> Int64 {
+        count < 48 ? 200 : count < ClockFilter.window ? 1_000 : 50_000
+    }
 
     public private(set) var filter = ClockFilter()
     private var wasUnanswered = false
@@ -40,8 +42,7 @@ public struct Honeymoon: Sendable {
             return .goOn(wasUnanswered ? "no answer to heartbeats" : "no heartbeats yet")
         }
         guard estimate.count >= Honeymoon.minimumSamples else { return .goOn("\(estimate.count) heartbeats so far") }
-        let tolerance = estimate.count < ClockFilter.window ? Honeymoon.wantedSpread : Honeymoon.toleratedSpread
-        guard estimate.spread <= tolerance else {
+        guard estimate.spread <= Honeymoon.tolerance(after: estimate.count) else {
             return .goOn("jitter: the best heartbeats are \(estimate.spread) µs apart")
         }
         return .settled(estimate)
@@ -60,6 +61,9 @@ public enum ClockMeeting: Hashable, Sendable {
     /// Differences up to this are left to slewing, in microseconds.
     public static let tolerance: Int64 = 50_000
 
+    /// What no clock is ahead of another, in microseconds: a year. Time that was once taken over is in versions for good.
+    public static let incredible: Int64 = 366 * 86_400 * 1_000_000
+
     /// Decides. A newcomer follows the cluster and cannot move it; among equals the one that is behind goes ahead, since
     /// versions from the time that is given up would come from the future.
     ///
@@ -70,6 +74,9 @@ public enum ClockMeeting: Hashable, Sendable {
     ///   - peerIsSettled: whether the peer says so of its own.
     public static func decide(offset: Int64, error: Int64, isSettled: Bool, peerIsSettled: Bool) -> ClockMeeting {
         if abs(offset) <= tolerance + error { return .agreed }
+        if offset > incredible {
+            return .wait("offset: its clock is \(offset / 86_400_000_000) days ahead, which is not believed; if it is right, set this machine's clock and start again")
+        }
         if isSettled == peerIsSettled ? offset > 0 : peerIsSettled { return .follow }
         return .wait("offset: its clock is \(abs(offset) / 1000) ms \(offset > 0 ? "ahead" : "behind") and has to follow")
     }

@@ -44,7 +44,7 @@ struct NodeService: Service {
         try await cancelWhenGracefulShutdown {
             for await url in running.stream { try await start(url) }
             // The server does the rest.
-            try await Task.sleep(for: .seconds(Int64.max / 2_000_000_000))
+            try await Sleep.wait(.seconds(Int64.max / 2_000_000_000))
         }
     }
 
@@ -83,7 +83,7 @@ struct NodeService: Service {
             } catch let error as NodeError where error.code == .unavailable {
                 node.logger.warning("cannot join yet", metadata: ["reason": "\(error)"])
             }
-            try await Task.sleep(for: wait)
+            try await Sleep.wait(wait)
             wait = min(wait * 2, .seconds(10))
         }
     }

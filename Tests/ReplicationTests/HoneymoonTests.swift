@@ -58,6 +58,9 @@ struct HoneymoonTests {
             #expect(decide(hour, settled, settled) == .follow)
             #expect(waits(decide(-hour, settled, settled)))
         }
+        // Not even a newcomer believes anything.
+        #expect(waits(decide(ClockMeeting.incredible + 1, false, true)))
+        #expect(decide(-ClockMeeting.incredible - 1, false, true) == .follow)
         for (own, peer) in [(true, true), (true, false), (false, true), (false, false)] { #expect(decide(20_000, own, peer) == .agreed) }
     }
 
