@@ -88,7 +88,9 @@ extension Node {
                     while true {
                         try await self.beat(link)
                         let now = self.clock.monotonicMicroseconds()
-                        let (verdict, estimate) = link.state.withLock { ($0.honeymoon.verdict(at: now), $0.honeymoon.filter.estimate(at: now)) }
+                        let (verdict, estimate) = link.state.withLock { state in
+                            (state.honeymoon.verdict(at: now), state.honeymoon.filter.estimate(at: now))
+                        }
                         guard let estimate, estimate.count >= Honeymoon.minimumSamples else { continue }
                         if abs(self.clock.offset(of: estimate)) > Node.coarse { return estimate }
                         switch verdict {

@@ -55,9 +55,9 @@ extension Node {
             let identity = try? JSON.decode(NodeIdentity.self, await response.body.collect(limit: 4096)), let id = NodeID(identity.nodeID)
         else { throw NodeError(.unavailable, "what answers at \(link.address) is not a Pando node") }
         guard id != self.id else {
-            throw identity.instance == instance
-                ? NodeError(.conflict, "\(link.address) is this node itself")
-                : NodeError(.conflict, "the node at \(link.address) has this node's identity: one of the two data directories is a copy; start it with a new one")
+            guard identity.instance != instance else { throw NodeError(.conflict, "\(link.address) is this node itself") }
+            let advice = "one of the two data directories is a copy; start that node with a new one"
+            throw NodeError(.conflict, "the node at \(link.address) has this node's identity: \(advice)")
         }
         let arrived = clock.monotonicMicroseconds()
         if let sample = ClockSample(sent: sent, received: identity.time, answered: identity.time, arrived: arrived) {

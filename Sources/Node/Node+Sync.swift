@@ -22,7 +22,22 @@ extension Node {
             links = links.filter { $0.nodeID == node }
             guard !links.isEmpty else { throw NodeError(.notFound, "no peer has the id \(node)") }
         }
-        return await withTaskGroup(of: (Int, SyncReport).self) { group in
+        let strangers = try links.filter { try !isKnownMember($0) }
+        var reports = await sync(with: links)
+        // Who was no member when it was asked may be one by what the others have told meanwhile.
+        for (index, link) in links.enumerated() where strangers.contains(where: { $0 === link }) && !reports[index].ok {
+            if try isKnownMember(link) { reports[index] = await sync(with: link) }
+        }
+        return reports
+    }
+
+    private func isKnownMember(_ link: PeerLink) throws -> Bool {
+        try link.nodeID.map { try isMember($0) } ?? false
+    }
+
+    /// Syncs with several peers at once; the reports in their order.
+    private func sync(with links: [PeerLink]) async -> [SyncReport] {
+        await withTaskGroup(of: (Int, SyncReport).self) { group in
             for (index, link) in links.enumerated() {
                 group.addTask { (index, await self.sync(with: link)) }
             }

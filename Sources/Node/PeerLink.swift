@@ -68,7 +68,6 @@ final class PeerLink: Sendable {
 
     var address: String { state.withLock { $0.address } }
     var nodeID: NodeID? { state.withLock { $0.nodeID } }
-    var phase: PeerPhase { state.withLock { $0.phase } }
 
     /// Names the peer where its id is not known yet.
     var name: String { state.withLock { $0.nodeID?.short ?? $0.address } }
