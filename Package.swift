@@ -103,7 +103,7 @@ let package = Package(
         tests(of: "Objects", ["Content", "Platform", "Objects", "CZstd", "TestSupport"]),
         tests(of: "Replication", ["Content", "Causality", "Merkle", "Replication", "TestSupport"]),
         tests(of: "FileDatabase", ["Content", "Causality", "Merkle", "Objects", "Platform", "FileDatabase", "TestSupport"]),
-        tests(of: "Node", ["Content", "Causality", "Merkle", "FileDatabase", "Node", "TestSupport"]),
+        tests(of: "Node", ["Content", "Causality", "Merkle", "FileDatabase", "Node", "Platform", "TestSupport"]),
         tests(of: "Tidy", []),
         // Runs the program that is built with it.
         tests(of: "EndToEnd", ["pando", "Content", crypto]),

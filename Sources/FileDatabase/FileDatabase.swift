@@ -18,7 +18,7 @@ public final class FileDatabase: Sendable {
         /// Requests that one commit takes; more wait for the next.
         static let maximumBatch = 1024
         /// Threads for reads and hashing. More than cores, since they also wait for the disk.
-        static let threads = max(4, ProcessInfo.processInfo.activeProcessorCount * 2)
+        public static let threads = max(4, ProcessInfo.processInfo.activeProcessorCount * 2)
         /// How far ahead of this node's clock a version from elsewhere may be. Heartbeats keep nodes far closer.
         public static let maximumDrift: UInt64 = 60_000_000
         /// A document of the system tree.
@@ -37,6 +37,8 @@ public final class FileDatabase: Sendable {
     private let current: Mutex<Head>
     private let observers = Mutex<[Int: @Sendable (Head) -> Void]>([:])
     private let writerDone = DispatchSemaphore(value: 0)
+    /// Of the writer, where it has no thread of its own.
+    private let inlineClock = Mutex<HybridClock?>(nil)
 
     /// Opens the database in a directory, made if it is missing, and recovers what a crash left behind.
     ///
@@ -70,8 +72,12 @@ public final class FileDatabase: Sendable {
     }
 
     /// A database over any store: for simulations and tests.
+    ///
+    /// - Parameter threads: for reads and hashing. Where they are none (`isInline`), the writer has no thread either: requests
+    ///   are taken by a task, together with whatever else waits by then.
     public init(
-        directory: String = "", store: ObjectStore, actor: Actor, time: any TimeSource, lock: DirectoryLock? = nil
+        directory: String = "", store: ObjectStore, actor: Actor, time: any TimeSource, lock: DirectoryLock? = nil,
+        threads: BlockingThreads = BlockingThreads(count: Limits.threads, name: "database")
     ) throws {
         self.directory = directory
         self.store = store
@@ -79,7 +85,7 @@ public final class FileDatabase: Sendable {
         self.time = time
         self.lock = lock
         nodes = StoredNodes(store: store, cache: NodeCache(limit: Limits.cachedNodes))
-        threads = BlockingThreads(count: Limits.threads, name: "database")
+        self.threads = threads
         var head = Head(hash: nil, commit: Commit(
             files: .empty, system: .empty, parents: [], actor: actor, time: .zero, cause: ""))
         if let hash = store.head { head = Head(hash: hash, commit: try Commit(decoding: store.read(hash, .commit))) }
@@ -94,8 +100,12 @@ public final class FileDatabase: Sendable {
     /// Finishes the requests that wait, and closes. Later requests are refused.
     public func close() {
         mailbox.close()
-        writerDone.wait()
-        writerDone.signal()
+        if threads.isInline {
+            commitWaiting()
+        } else {
+            writerDone.wait()
+            writerDone.signal()
+        }
         store.close()
     }
 
@@ -158,13 +168,24 @@ extension FileDatabase {
                     }
                 },
                 refuse: { continuation.resume(throwing: DatabaseError($0)) })
-            if !mailbox.add(request) {
-                continuation.resume(throwing: DatabaseError(.unavailable, "the database is closed"))
+            guard mailbox.add(request) else {
+                return continuation.resume(throwing: DatabaseError(.unavailable, "the database is closed"))
             }
+            if threads.isInline { Task { commitWaiting() } }
+        }
+    }
+
+    /// What the writer's thread does, where there is none.
+    private func commitWaiting() {
+        inlineClock.withLock { clock in
+            guard clock != nil else { return }
+            let batch = mailbox.takeWaiting(limit: Limits.maximumBatch)
+            if !batch.isEmpty { commit(batch, &clock!) }
         }
     }
 
     private func startWriter(clock: HybridClock) {
+        if threads.isInline { return inlineClock.withLock { $0 = clock } }
         let (mailbox, writerDone) = (mailbox, writerDone)
         // Weak, so that a database that nobody holds goes, and with it the lock of its directory: at once after `close`.
         let thread = Thread { [weak self] in

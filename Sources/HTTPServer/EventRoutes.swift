@@ -61,8 +61,8 @@ extension HTTPField.Name {
 
 /// One reader's stream. It ends when the node does, and when the reader's rights do.
 private struct EventStream: Sendable {
-    /// Heartbeats, and the looks at the reader's rights, are this far apart.
-    private static let beat = Duration.seconds(2)
+    /// Heartbeats, and the looks at the reader's rights, are this far apart, in microseconds.
+    private static let beat: UInt64 = 2_000_000
 
     let call: Call
     let request: EventRequest
@@ -82,7 +82,8 @@ private struct EventStream: Sendable {
                 try await writer.write(resync(id: position))
             }
         }
-        var nextBeat = ContinuousClock.now + EventStream.beat
+        let clock = call.node.clock
+        var nextBeat = clock.monotonicMicroseconds() + EventStream.beat
         while true {
             guard let current = try await holder() else { return }
             principal = current
@@ -98,14 +99,15 @@ private struct EventStream: Sendable {
                     position = event.number
                 }
             }
-            if ContinuousClock.now >= nextBeat {
+            if clock.monotonicMicroseconds() >= nextBeat {
                 writeBeat(to: &buffer)
-                nextBeat = ContinuousClock.now + EventStream.beat
+                nextBeat = clock.monotonicMicroseconds() + EventStream.beat
             }
             if buffer.readableBytes > 0 {
                 try await writer.write(buffer)
             } else {
-                await reader.wait(upTo: max(.zero, nextBeat - ContinuousClock.now))
+                let now = clock.monotonicMicroseconds()
+                await reader.wait(upTo: .microseconds(nextBeat > now ? Int64(nextBeat - now) : 0))
                 try Task.checkCancellation()
             }
         }

@@ -19,10 +19,10 @@ final class Alarm: Sendable {
     }
 
     /// Returns when it rings, when the time is over or when the task is cancelled.
-    func wait(upTo duration: Duration) async {
+    func wait(upTo duration: Duration, by time: any TimeSource) async {
         let name = newName()
         let timeout = Task {
-            try await Sleep.wait(duration)
+            try await time.wait(duration)
             self.end(name)
         }
         await wait(as: name)

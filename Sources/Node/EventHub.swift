@@ -71,9 +71,11 @@ public final class EventHub: Sendable {
     private let database: FileDatabase
     private let newHead = Alarm()
     private let last: Mutex<Head>
+    private let time: any TimeSource
 
-    init(database: FileDatabase, run: String) {
+    init(database: FileDatabase, run: String, time: any TimeSource) {
         self.database = database
+        self.time = time
         self.run = run
         last = Mutex(database.head)
         let newHead = newHead
@@ -136,11 +138,12 @@ public final class EventHub: Sendable {
         fileprivate let name: Int
         fileprivate let alarm: Alarm
         fileprivate let wantsPaths: Bool
+        fileprivate let time: any TimeSource
         /// The number of the last event before it came.
         public let start: UInt64
 
         /// Returns when there may be something to read, or when the time is over.
-        public func wait(upTo duration: Duration) async { await alarm.wait(upTo: duration) }
+        public func wait(upTo duration: Duration) async { await alarm.wait(upTo: duration, by: time) }
     }
 
     public func join(wantsPaths: Bool) -> Reader {
@@ -149,7 +152,7 @@ public final class EventHub: Sendable {
             let alarm = Alarm()
             state.readers[state.nextReader] = alarm
             if wantsPaths { state.readersOfPaths += 1 }
-            return Reader(name: state.nextReader, alarm: alarm, wantsPaths: wantsPaths, start: state.next - 1)
+            return Reader(name: state.nextReader, alarm: alarm, wantsPaths: wantsPaths, time: time, start: state.next - 1)
         }
     }
 

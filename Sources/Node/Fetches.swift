@@ -1,5 +1,6 @@
 import Content
 import FileDatabase
+import Platform
 import Synchronization
 
 /// Which states of peers are being pulled, and which were lately: in a mesh the same one comes from many.
@@ -20,12 +21,17 @@ final class Fetches: Sendable {
     /// Peers tell of the same state within moments.
     private static let remembered = 64
 
+    private let time: any TimeSource
     private let state = Mutex(State())
+
+    init(time: any TimeSource) {
+        self.time = time
+    }
 
     /// Waits while a state is being pulled, but not for long.
     func wait(for name: Name) async {
         guard let alarm = state.withLock({ $0.underWay[name] }) else { return }
-        await alarm.wait(upTo: Fetches.patience)
+        await alarm.wait(upTo: Fetches.patience, by: time)
     }
 
     func isDone(_ name: Name) -> Bool {

@@ -134,7 +134,7 @@ extension Node {
             throw NodeError(.unauthorized, "the API key is unknown, revoked or expired")
         }
         guesses.withLock { $0.forgive(client) }
-        return try await grant(key, cluster, chain: UUID().uuidString, now: now)
+        return try await grant(key, cluster, chain: randomness.name(), now: now)
     }
 
     /// Exchanges a refresh token for a new pair. One that was used before ends its whole chain.
@@ -176,8 +176,8 @@ extension Node {
         let expiry = min(seconds + TokenClaims.userLifetime, apiKey.expiresAt.map { Int64($0.timeIntervalSince1970) } ?? .max)
         let claims = TokenClaims(
             iss: id.description, sub: apiKey.id, aud: clusterID, kind: .user, iat: seconds, exp: expiry,
-            jti: UUID().uuidString)
-        let refresh = "pandor_" + SystemRandomness().bytes(32).hex
+            jti: randomness.name())
+        let refresh = "pandor_" + randomness.bytes(32).hex
         sessions.withLock { sessions in
             if sessions.refresh.count >= Sessions.maximumRefresh { sessions.refresh = sessions.refresh.filter { $0.value.expiresAt > now } }
             sessions.refresh[ContentHash(sha256: refresh.utf8)] = Sessions.Refresh(

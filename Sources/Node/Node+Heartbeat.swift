@@ -72,7 +72,7 @@ extension Node {
             case .wait(let reason):
                 enter(.honeymoon, link, reason: reason)
                 guard clock.monotonicMicroseconds() < deadline else { throw NodeError(.unavailable, reason) }
-                try await Sleep.wait(.milliseconds(250))
+                try await clock.wait(.milliseconds(250))
             }
         }
     }
@@ -98,7 +98,7 @@ extension Node {
                         case .goOn(let reason):
                             guard now < deadline else { throw NodeError(.unavailable, "cannot settle: \(reason)") }
                         }
-                        try await Sleep.wait(Node.honeymoonPause)
+                        try await self.clock.wait(Node.honeymoonPause)
                     }
                 }
             }

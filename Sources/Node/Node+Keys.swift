@@ -48,7 +48,7 @@ extension Node {
         guard try cluster().keys.count < Node.maximumKeys else {
             throw NodeError(.conflict, "the cluster has \(Node.maximumKeys) keys; revoke some first")
         }
-        let key = APIKey(random: SystemRandomness().bytes(40))
+        let key = APIKey(random: randomness.bytes(40))
         let now = clock.date
         let document = ClusterDocument.Key(
             id: key.id, label: label, secretHash: key.secretHash.description,

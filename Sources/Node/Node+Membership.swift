@@ -86,7 +86,7 @@ extension Node {
             throw NodeError(.invalid, "expires_in must be between 1 and \(Int(Node.maximumInvitationLifetime)) seconds")
         }
         for path in syncPaths ?? [] { _ = try Glob(path) }
-        let random = SystemRandomness()
+        let random = randomness
         let invitation = Invitation(id: random.bytes(8).hex, secret: random.bytes(32).hex, node: id)
         let now = clock.date
         let expiresAt = now.addingTimeInterval(lifetime)

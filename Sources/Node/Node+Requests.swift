@@ -18,7 +18,7 @@ extension Node {
         }
         let claims = TokenClaims(
             iss: id.description, sub: id.description, aud: receiver.description, kind: .node, iat: now,
-            exp: now + TokenClaims.nodeLifetime, jti: "\(instance).\(UUID().uuidString)")
+            exp: now + TokenClaims.nodeLifetime, jti: "\(instance).\(randomness.name())")
         let text = try await Tokens.sign(claims, with: key)
         link.state.withLock { $0.token = (text, claims.exp) }
         return text

@@ -22,6 +22,7 @@ public final class Node: Sendable {
     let key: NodeKey
     let transport: any Transport
     let local: LocalStateFile
+    let randomness: any Randomness
     let label: String?
     let sessions = Mutex(Sessions())
     let guesses = Mutex(WrongGuesses())
@@ -32,13 +33,13 @@ public final class Node: Sendable {
     /// The clocks of the nodes that have sent heartbeats.
     let callers = Mutex<[NodeID: CallerClock]>([:])
     /// Pulls that are under way or were done lately, so that a state which several peers have is pulled once.
-    let fetches = Fetches()
+    let fetches: Fetches
     /// Tells of new states.
     private let teller = Mutex<Task<Void, Never>?>(nil)
     /// Another one at each start.
     let instance: String
     private let cached: Mutex<Cluster>
-    private let startedAt = ContinuousClock.now
+    private let startedAt: UInt64
     /// Where this node can be reached, as it tells others.
     private let address = Mutex<String?>(nil)
 
@@ -49,6 +50,9 @@ public final class Node: Sendable {
         public var transport: any Transport
         public var logger: Logger
         public var time: any TimeSource
+        public var randomness: any Randomness = SystemRandomness()
+        /// Opens the database; nil for the one in the directory.
+        public var openDatabase: (@Sendable (Actor, any TimeSource) throws -> FileDatabase)?
 
         public init(
             directory: String, label: String? = nil, transport: any Transport, logger: Logger, time: any TimeSource = SystemTime()
@@ -65,11 +69,15 @@ public final class Node: Sendable {
     public init(_ options: Options) throws {
         // The database takes the directory's lock; nothing else is touched before it is held.
         _ = try OperatingSystemDisk(path: options.directory)
+        randomness = options.randomness
         key = try NodeKey.load(directory: options.directory)
-        instance = SystemRandomness().bytes(8).hex
+        instance = randomness.bytes(8).hex
         clock = NodeClock(system: options.time, directory: options.directory)
-        database = try FileDatabase(directory: options.directory, actor: Actor(node: key.id), time: clock)
-        events = EventHub(database: database, run: instance)
+        startedAt = clock.monotonicMicroseconds()
+        fetches = Fetches(time: clock)
+        let actor = Actor(node: key.id)
+        database = try options.openDatabase?(actor, clock) ?? FileDatabase(directory: options.directory, actor: actor, time: clock)
+        events = EventHub(database: database, run: instance, time: clock)
         local = try LocalStateFile(directory: options.directory)
         transport = options.transport
         label = options.label
@@ -99,7 +107,7 @@ public final class Node: Sendable {
     /// Whether the node belongs to a cluster, its own or another's.
     public var isReady: Bool { (try? cluster().id) != nil }
 
-    public var uptime: Duration { ContinuousClock.now - startedAt }
+    public var uptime: Duration { .microseconds(Int64(clock.monotonicMicroseconds() - startedAt)) }
 
     public func setAddress(_ address: String) {
         self.address.withLock { $0 = address }
@@ -121,7 +129,7 @@ public final class Node: Sendable {
     /// - Returns: the root key, which is shown this once; nil if there was a cluster already.
     public func foundCluster() async throws -> String? {
         guard try cluster().id == nil else { return nil }
-        let random = SystemRandomness()
+        let random = randomness
         let rootKey = APIKey(random: random.bytes(40))
         clock.settle(true)
         let now = clock.date

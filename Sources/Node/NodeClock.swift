@@ -55,6 +55,8 @@ public final class NodeClock: TimeSource {
 
     public func monotonicMicroseconds() -> UInt64 { system.monotonicMicroseconds() }
 
+    public func wait(_ duration: Duration) async throws { try await system.wait(duration) }
+
     /// The time as a date, for what people read.
     var date: Date { Date(timeIntervalSince1970: Double(wallMicroseconds()) / 1e6) }
 

@@ -33,7 +33,7 @@ struct PeerRunner {
                 node.logger.debug("peer lost", metadata: ["peer": "\(link.name)", "reason": "\(reason)"])
             }
             if link.state.withLock({ $0.lastSyncAt }) != lastSync { backoff.reset() } else { node.tryOtherAddress(of: link) }
-            await link.wake.wait(upTo: .seconds(backoff.next(chance: .random(in: 0..<1))))
+            await link.wake.wait(upTo: .seconds(backoff.next(chance: node.randomness.fraction())), by: node.clock)
         }
     }
 
@@ -46,7 +46,7 @@ struct PeerRunner {
             group.addTask { try await pullNews() }
             group.addTask {
                 while true {
-                    try await Sleep.wait(PeerRunner.comparison)
+                    try await node.clock.wait(PeerRunner.comparison)
                     link.announce(nil)
                 }
             }
@@ -72,7 +72,7 @@ struct PeerRunner {
     private func beat() async throws {
         var interval = PeerRunner.beatInterval.first
         while true {
-            try await Sleep.wait(interval)
+            try await node.clock.wait(interval)
             guard try await node.beat(link) else {
                 throw NodeError(.unavailable, "the clock of the peer at \(link.address) was set")
             }

@@ -111,15 +111,23 @@ public final class ObjectStore: Sendable {
     /// fetched again.
     let damaged = Mutex<Set<ContentHash>>([])
     public var damagedObjects: Set<ContentHash> { damaged.withLock { $0 } }
-    let flusher = BlockingThreads(count: 1, name: "index")
+    let flusher: BlockingThreads
     public let recovery: RecoveryReport
 
     /// Opens the store, and recovers what a crash left behind.
-    public convenience init(disk: any Disk, index: any ObjectIndex) throws(StoreError) {
-        try self.init(disk: disk, index: index, segmentSize: LogLimits.segmentSize)
+    ///
+    /// - Parameter flusher: brings the index up to date behind the writers.
+    public convenience init(
+        disk: any Disk, index: any ObjectIndex, flusher: BlockingThreads = BlockingThreads(count: 1, name: "index")
+    ) throws(StoreError) {
+        try self.init(disk: disk, index: index, segmentSize: LogLimits.segmentSize, flusher: flusher)
     }
 
-    init(disk: any Disk, index: any ObjectIndex, segmentSize: UInt64) throws(StoreError) {
+    init(
+        disk: any Disk, index: any ObjectIndex, segmentSize: UInt64,
+        flusher: BlockingThreads = BlockingThreads(count: 1, name: "index")
+    ) throws(StoreError) {
+        self.flusher = flusher
         self.disk = disk
         self.index = index
         self.segmentSize = segmentSize

@@ -6,10 +6,15 @@ public final class BlockingThreads: Sendable {
     public static let stackSize = 16 << 20
 
     private let queue: WorkQueue
+    /// Whether there are no threads, and work is done by whoever asks for it: in a simulation, where nothing blocks and
+    /// everything has to happen in the same order each time.
+    public let isInline: Bool
 
+    /// - Parameter count: 0 for no threads at all: work is done by the caller, before the call returns.
     public init(count: Int, name: String) {
         let queue = WorkQueue()
         self.queue = queue
+        isInline = count == 0
         for index in 0..<count {
             let thread = Thread {
                 while let work = queue.next() { work() }
@@ -26,14 +31,15 @@ public final class BlockingThreads: Sendable {
 
     /// Runs `body` on one of the threads. Work that waits is done in the order of the calls.
     public func run<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
-        try await withCheckedThrowingContinuation { continuation in
+        if isInline { return try body() }
+        return try await withCheckedThrowingContinuation { continuation in
             queue.add { continuation.resume(with: Swift.Result { try body() }) }
         }
     }
 
     /// Starts `body` on one of the threads and goes on.
     public func start(_ body: @escaping @Sendable () -> Void) {
-        queue.add(body)
+        if isInline { body() } else { queue.add(body) }
     }
 }
 
@@ -109,6 +115,17 @@ public final class Mailbox<Item: Sendable>: @unchecked Sendable {
             if isClosed { return nil }
             condition.wait()
         }
+        return take(limit)
+    }
+
+    /// Takes what is there, in order, without waiting for more.
+    public func takeWaiting(limit: Int) -> [Item] {
+        condition.lock()
+        defer { condition.unlock() }
+        return take(limit)
+    }
+
+    private func take(_ limit: Int) -> [Item] {
         if items.count <= limit {
             let taken = items
             items = []

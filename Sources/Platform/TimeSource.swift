@@ -10,6 +10,13 @@ public protocol TimeSource: Sendable {
     func wallMicroseconds() -> UInt64
     /// Microseconds since some start, on a clock that nobody sets.
     func monotonicMicroseconds() -> UInt64
+    /// Returns when the time is over, by the monotonic clock.
+    /// - Throws: `CancellationError` as soon as the task is cancelled.
+    func wait(_ duration: Duration) async throws
+}
+
+extension TimeSource {
+    public func wait(_ duration: Duration) async throws { try await Sleep.wait(duration) }
 }
 
 public struct SystemTime: TimeSource {
@@ -46,5 +53,21 @@ public struct SystemRandomness: Randomness {
     public func bytes(_ count: Int) -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
         return (0..<count).map { _ in generator.next() }
+    }
+}
+
+extension Randomness {
+    /// A name that nobody has used, of 32 hexadecimal digits.
+    public func name() -> String {
+        bytes(16).map { byte in
+            let digits = String(byte, radix: 16)
+            return byte < 16 ? "0" + digits : digits
+        }.joined()
+    }
+
+    /// A number from 0 up to 1, without it.
+    public func fraction() -> Double {
+        let bits = bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        return Double(bits >> 11) * 0x1p-53
     }
 }

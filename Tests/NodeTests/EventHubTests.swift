@@ -3,6 +3,7 @@ import Content
 import FileDatabase
 import Merkle
 @testable import Node
+import Platform
 import TestSupport
 import Testing
 
@@ -12,7 +13,7 @@ struct EventHubTests {
         let directory = try TemporaryDirectory()
         let database = try FileDatabase(directory: directory.path, actor: Actor(node: NodeID(publicKey: [1])))
         defer { database.close() }
-        try await body(EventHub(database: database, run: "run"), database.head)
+        try await body(EventHub(database: database, run: "run", time: SystemTime()), database.head)
     }
 
     private func numbers(_ reading: EventHub.Reading) -> [UInt64]? {
