@@ -20,6 +20,9 @@ public struct ClientError: Error, Sendable, CustomStringConvertible {
     /// Whether the same request can succeed later.
     public var canRetry: Bool
 
+    /// The title where whoever answers is not believed to be the node.
+    public static let distrust = "not trusted"
+
     public init(
         status: Int? = nil, title: String, detail: String = "", path: String? = nil, missing: [String] = [],
         retryAfter: Int? = nil, canRetry: Bool = false
@@ -93,23 +96,14 @@ extension ClientError {
                 return ClientError(title: "bad address", detail: "'\(url)' is not the address of a node")
             default:
                 return ClientError(
-                    title: "no answer", detail: "no answer from the node at \(url): \(error.shortDescription)")
+                    title: "no answer", detail: "no answer from the node at \(url): \(ConnectionFault.words(error))")
             }
         }
-        return ClientError(
-            title: "no connection", detail: "no node answers at \(url): \(reason(of: error)); is it running?",
-            canRetry: true)
-    }
-
-    private static func reason(of error: any Error) -> String {
-        switch error {
-        case let error as NIOConnectionError:
-            if let first = error.connectionErrors.first { return reason(of: first.error) }
-            return "the name '\(error.host)' is not known"
-        case let error as IOError:
-            return String(cString: strerror(error.errnoCode)).lowercased()
-        case is ChannelError: return "the connection was closed"
-        default: return "\(error)"
+        if ConnectionFault.isDistrust(error) {
+            return ClientError(title: distrust, detail: "the node at \(url) is not trusted: \(ConnectionFault.words(error))")
         }
+        return ClientError(
+            title: "no connection", detail: "no node answers at \(url): \(ConnectionFault.words(error)); is it running?",
+            canRetry: true)
     }
 }

@@ -1,42 +1,69 @@
 import AsyncHTTPClient
+import Content
 import Foundation
 import NIOCore
 import NIOHTTP1
-import NIOPosix
 import Platform
 import Synchronization
 
-/// Nodes' requests over HTTP/1.1, on kept connections.
+/// Nodes' requests over HTTP/1.1, on kept connections. Over TLS, whoever answers has to prove to be the node that is meant
+/// before anything but a question for the name is sent.
 public final class HTTPTransport: Transport {
     /// Gives up on a peer that is silent for this long in the middle of an answer.
     private static let silence = 60
+    private static let connectTimeout = TimeAmount.seconds(5)
 
-    private let http: AsyncHTTPClient.HTTPClient
-    /// For requests that a peer may take long to begin to answer.
-    private let patient: AsyncHTTPClient.HTTPClient
+    private struct Clients: Sendable {
+        var http: HTTPClient
+        /// For requests that a peer may take long to begin to answer.
+        var patient: HTTPClient
 
-    public init() {
-        http = HTTPTransport.makeClient(silence: .seconds(Int64(HTTPTransport.silence)))
-        patient = HTTPTransport.makeClient(silence: nil)
+        func shutdown() async {
+            try? await http.shutdown()
+            try? await patient.shutdown()
+        }
     }
 
-    private static func makeClient(silence: TimeAmount?) -> AsyncHTTPClient.HTTPClient {
-        var configuration = AsyncHTTPClient.HTTPClient.Configuration()
-        configuration.httpVersion = .http1Only
-        configuration.redirectConfiguration = .disallow
-        configuration.timeout.connect = .seconds(5)
-        configuration.timeout.read = silence
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 16
-        configuration.connectionPool.retryConnectionEstablishment = false
-        return AsyncHTTPClient.HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    /// An address over TLS has clients of its own: their connections are to one node alone.
+    private struct Secure: Sendable {
+        var address: SecureAddress
+        var clients: Clients
+    }
+
+    private let plain: Clients
+    private let secure = Mutex<[String: Secure]>([:])
+
+    public init() {
+        plain = HTTPTransport.clients { HTTPClient(
+            eventLoopGroupProvider: .singleton,
+            configuration: .plain(connectTimeout: HTTPTransport.connectTimeout, readTimeout: $0)) }
+    }
+
+    private static func clients(_ make: (TimeAmount?) -> HTTPClient) -> Clients {
+        Clients(http: make(.seconds(Int64(silence))), patient: make(nil))
     }
 
     public func shutdown() async {
-        try? await http.shutdown()
-        try? await patient.shutdown()
+        await plain.shutdown()
+        for secure in secure.withLock({ Array($0.values) }) { await secure.clients.shutdown() }
     }
 
     public func send(_ request: TransportRequest) async throws(TransportError) -> TransportResponse {
+        let address = request.address
+        do {
+            guard SecureAddress.isSecure(address) else { return try await send(request, plain) }
+            let secure = try await secure(for: request)
+            return try await secure.address.send { try await send(request, secure.clients, from: secure.address.node) }
+        } catch {
+            let words = ConnectionFault.words(error)
+            if ConnectionFault.isDistrust(error) {
+                throw TransportError("what answers at \(address) is not trusted: \(words)", isUnreachable: false)
+            }
+            throw TransportError("no answer from \(address): \(words)", isUnreachable: true)
+        }
+    }
+
+    private func send(_ request: TransportRequest, _ clients: Clients, from node: NodeID? = nil) async throws -> TransportResponse {
         var message = HTTPClientRequest(url: request.address + request.path)
         message.method = HTTPMethod(rawValue: request.method.rawValue)
         if let token = request.token { message.headers.add(name: "Authorization", value: "Bearer \(token)") }
@@ -45,38 +72,37 @@ public final class HTTPTransport: Transport {
             message.body = .bytes(ByteBuffer(bytes: request.body))
         }
         let address = request.address
-        do {
-            // The timeout holds until the head is here; the body is then read as long as it keeps coming.
-            let client = request.timeoutSeconds > HTTPTransport.silence ? patient : http
-            let response = try await client.execute(message, timeout: .seconds(Int64(request.timeoutSeconds)))
-            let pieces = Pieces(response.body.makeAsyncIterator())
-            return TransportResponse(status: Int(response.status.code), body: TransportBody { () async throws(TransportError) in
-                do {
-                    return try await pieces.next().map { Array($0.readableBytesView) }
-                } catch {
-                    throw TransportError("the connection to \(address) broke: \(HTTPTransport.words(error))", isUnreachable: false)
-                }
-            })
-        } catch {
-            throw TransportError("no answer from \(address): \(HTTPTransport.words(error))", isUnreachable: true)
-        }
+        // The timeout holds until the head is here; the body is then read as long as it keeps coming.
+        let client = request.timeoutSeconds > HTTPTransport.silence ? clients.patient : clients.http
+        let response = try await client.execute(message, timeout: .seconds(Int64(request.timeoutSeconds)))
+        let pieces = Pieces(response.body.makeAsyncIterator())
+        return TransportResponse(status: Int(response.status.code), node: node, body: TransportBody { () async throws(TransportError) in
+            do {
+                return try await pieces.next().map { Array($0.readableBytesView) }
+            } catch {
+                throw TransportError("the connection to \(address) broke: \(ConnectionFault.words(error))", isUnreachable: false)
+            }
+        })
     }
 
-    /// The library's errors say more than people need.
-    private static func words(_ error: any Error) -> String {
-        switch error {
-        case let error as HTTPClientError:
-            switch error {
-            case .connectTimeout: "connecting took too long"
-            case .readTimeout, .deadlineExceeded: "it took too long"
-            case .remoteConnectionClosed: "it closed the connection"
-            default: error.shortDescription
-            }
-        case let error as NIOConnectionError: error.connectionErrors.first.map { "\($0.error)" } ?? "nothing listens there"
-        case is HTTPParserError: "it ended in the middle of an answer"
-        case let error as IOError: "\(error.localizedDescription)"
-        default: "\(type(of: error))"
+    /// The proven address that a request goes to.
+    private func secure(for request: TransportRequest) async throws -> Secure {
+        let known = secure.withLock { $0[request.address] }
+        if let known, request.node == nil || request.node == known.address.node { return known }
+        // Nobody is known there yet, or somebody else than who is meant now.
+        let address = SecureAddress(request.address, expecting: request.node)
+        try await address.prove()
+        let made = Secure(address: address, clients: HTTPTransport.clients { readTimeout in
+            .overTLS(connectTimeout: HTTPTransport.connectTimeout, readTimeout: readTimeout) { try address.check($0) }
+        })
+        let (kept, spare) = secure.withLock { secure -> (Secure, Secure?) in
+            // Another request may have been as quick.
+            if let present = secure[request.address], present.address.node == address.node { return (present, made) }
+            defer { secure[request.address] = made }
+            return (made, secure[request.address])
         }
+        await spare?.clients.shutdown()
+        return kept
     }
 }
 

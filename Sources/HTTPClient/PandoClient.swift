@@ -9,7 +9,7 @@ import NIOHTTP1
 public struct PandoClient: Sendable {
     /// The node's address, without a slash at its end.
     public let url: String
-    let http: AsyncHTTPClient.HTTPClient
+    private let connections: NodeConnections
     private let tokens: TokenSource
 
     /// Answers other than files are not longer: a page of 10,000 items has a few MiB, the chunk list of 100 GB some 50.
@@ -18,29 +18,32 @@ public struct PandoClient: Sendable {
     /// Seconds. Whoever is told to wait longer is told so instead of left waiting.
     static let longestWait = 30
 
-    /// - Parameter url: `http://HOST:PORT` or `https://HOST:PORT`.
-    public init(url: String, credential: Credential) {
+    /// - Parameters:
+    ///   - url: `http://HOST:PORT` or `https://HOST:PORT`.
+    ///   - trust: whom to believe that they are the node, over TLS.
+    public init(url: String, credential: Credential, trust: Trust = .authorities) {
         var base = Substring(url)
         while base.last == "/" { base = base.dropLast() }
         let node = String(base)
         self.url = node
-        var configuration = AsyncHTTPClient.HTTPClient.Configuration()
-        configuration.httpVersion = .http1Only
-        configuration.redirectConfiguration = .disallow
-        configuration.timeout.connect = .seconds(10)
-        // A commit may wait for a slow disk, and a triggered sync for slow peers.
-        configuration.timeout.read = .minutes(30)
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 16
-        configuration.connectionPool.retryConnectionEstablishment = false
-        let http = AsyncHTTPClient.HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-        self.http = http
+        let connections = NodeConnections(url: node, trust: trust)
+        self.connections = connections
         tokens = TokenSource(credential) { request in
-            try await PandoClient.exchange(request, url: node, http: http)
+            try await PandoClient.exchange(request, url: node, connections)
         }
     }
 
     public func shutdown() async {
-        try? await http.shutdown()
+        await connections.shutdown()
+    }
+
+    /// Connects, and finds out who answers: nothing is sent to anybody whom `trust` does not cover.
+    public func introduce() async throws -> NodeIntroduction {
+        do {
+            return try await connections.introduce()
+        } catch {
+            throw ClientError.unanswered(error, url: url)
+        }
     }
 
     /// A body that can be sent again when a request is repeated.
@@ -83,7 +86,7 @@ public struct PandoClient: Sendable {
 
     private func execute(_ request: HTTPClientRequest) async throws -> HTTPClientResponse {
         do {
-            let response = try await http.execute(request, deadline: .distantFuture)
+            let response = try await connections.execute(request, deadline: .distantFuture)
             wasReached.set()
             return response
         } catch {
@@ -149,7 +152,7 @@ public struct PandoClient: Sendable {
     // MARK: Tokens
 
     private static func exchange(
-        _ request: TokenRequest, url: String, http: AsyncHTTPClient.HTTPClient
+        _ request: TokenRequest, url: String, _ connections: NodeConnections
     ) async throws -> TokenGrant {
         let (route, field, secret) = switch request {
         case .key(let key): ("/auth/token", "api_key", key)
@@ -162,7 +165,7 @@ public struct PandoClient: Sendable {
         let response: HTTPClientResponse
         let body: [UInt8]
         do {
-            response = try await http.execute(message, deadline: .now() + .seconds(60))
+            response = try await connections.execute(message, deadline: .now() + .seconds(60))
             body = Array(try await response.body.collect(upTo: 1 << 20).readableBytesView)
         } catch {
             throw ClientError.unanswered(error, url: url)
@@ -181,6 +184,6 @@ public struct PandoClient: Sendable {
 
     /// Exchanges an API key for a token, to see that the node takes it.
     public func checkKey(_ key: String) async throws {
-        _ = try await PandoClient.exchange(.key(key), url: url, http: http)
+        _ = try await PandoClient.exchange(.key(key), url: url, connections)
     }
 }

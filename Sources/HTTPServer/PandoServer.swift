@@ -1,3 +1,4 @@
+import FileDatabase
 import Hummingbird
 import HummingbirdCore
 import Logging
@@ -11,17 +12,21 @@ public struct PandoServer: Service {
     private let node: Node
     private let host: String
     private let port: Int
+    private let certificate: ServerCertificate?
     private let onServerRunning: @Sendable (Int) async -> Void
 
     /// - Parameters:
     ///   - port: 0 for any that is free.
+    ///   - certificate: for TLS; nil for plain HTTP.
     ///   - onServerRunning: is told the port once requests are taken.
     public init(
-        node: Node, host: String = "127.0.0.1", port: Int = 6830, onServerRunning: @escaping @Sendable (Int) async -> Void = { _ in }
+        node: Node, host: String = "127.0.0.1", port: Int = 6830, certificate: ServerCertificate? = nil,
+        onServerRunning: @escaping @Sendable (Int) async -> Void = { _ in }
     ) {
         self.node = node
         self.host = host
         self.port = port
+        self.certificate = certificate
         self.onServerRunning = onServerRunning
     }
 
@@ -29,9 +34,14 @@ public struct PandoServer: Service {
     /// requests under way have `ServerLimits.shutdown` to end.
     public func run() async throws {
         let connections = Connections()
+        if let certificate { try node.setCertificate(certificate.leaf) }
         let application = Application(
             responder: Dispatcher(node: node, routes: .all(of: node)),
-            server: HTTPServerBuilder { responder in ConnectionChannel(responder: responder, connections: connections) },
+            server: HTTPServerBuilder { [certificate] responder in
+                let channel = ConnectionChannel(responder: responder, connections: connections)
+                if let certificate { return TLSChannel(connections: channel, certificate: certificate) }
+                return channel
+            },
             configuration: ApplicationConfiguration(
                 address: .hostname(host, port: port), backlog: ServerLimits.backlog,
                 availableConnectionsDelegate: MaximumAvailableConnections(PandoServer.maximumConnections, logger: node.logger)),
@@ -49,8 +59,28 @@ public struct PandoServer: Service {
                 // The application ends when the last connection has.
                 try await Task.sleep(for: .seconds(3600))
             }
+            if let certificate {
+                group.addTask {
+                    while true {
+                        try await Sleep.wait(ServerLimits.certificateInterval)
+                        await refresh(certificate)
+                    }
+                }
+            }
             defer { group.cancelAll() }
             try await group.next()
+        }
+    }
+
+    /// Shows a new certificate to those who connect from now on, where there is one.
+    private func refresh(_ certificate: ServerCertificate) async {
+        do {
+            guard try await node.database.threads.run({ try certificate.refresh() }) else { return }
+            try node.setCertificate(certificate.leaf)
+            node.logger.notice("took a new certificate into use")
+        } catch {
+            // The one that is in use may be good for long.
+            node.logger.error("cannot take a new certificate into use", metadata: ["reason": "\(error)"])
         }
     }
 

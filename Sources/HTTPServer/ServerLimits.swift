@@ -56,6 +56,8 @@ enum ServerLimits {
     static let stalledIntervals = 3
     /// How long a client has to read the answer that ends a connection.
     static let linger = TimeAmount.seconds(2)
+    /// How often it is looked whether there is a new certificate.
+    static let certificateInterval = Duration.seconds(3600)
     /// How long requests have to end after the server was asked to stop.
     static let shutdown = Duration.seconds(10)
 }

@@ -179,7 +179,7 @@ extension Node {
             token: token, nodeID: id.description, publicKey: key.publicKey.hex, label: label, address: ownAddress,
             signature: try key.signature(for: Node.joinMessage(token: token, guest: id)).hex)
         let response = try await transport.send(TransportRequest(
-            .post, "/sync/join", at: address, contentType: "application/json", body: JSON.encode(request)))
+            .post, "/sync/join", at: address, node: Invitation(token)?.node, contentType: "application/json", body: JSON.encode(request)))
         let body = try await response.body.collect(limit: 64 << 10)
         guard response.status == 200 || response.status == 201 else {
             struct Problem: Decodable { var detail: String? }
@@ -188,7 +188,8 @@ extension Node {
             throw NodeError(code, "the node at \(address) says: \(detail)")
         }
         let answer = try JSON.decode(JoinAnswer.self, body)
-        guard let host = NodeID(answer.nodeID), let publicKey = [UInt8](hex: answer.publicKey), NodeID(publicKey: publicKey) == host,
+        guard let host = NodeID(answer.nodeID), response.node == nil || response.node == host,
+            let publicKey = [UInt8](hex: answer.publicKey), NodeID(publicKey: publicKey) == host,
             let signature = [UInt8](hex: answer.signature),
             NodeKey.isValid(
                 signature, for: Node.welcomeMessage(token: token, guest: id, host: host, cluster: answer.clusterID, paths: answer.syncPaths),

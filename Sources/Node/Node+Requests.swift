@@ -38,7 +38,8 @@ extension Node {
         if let known = link.nodeID { receiver = known } else { receiver = try await identify(link) }
         let token = try await token(for: link, receiver: receiver)
         let response = try await transport.send(TransportRequest(
-            method, path, at: link.address, token: token, contentType: contentType, body: body, timeoutSeconds: timeoutSeconds))
+            method, path, at: link.address, node: receiver, token: token, contentType: contentType, body: body,
+            timeoutSeconds: timeoutSeconds))
         link.state.withLock { $0.bytesSent += UInt64(body.count) }
         guard response.status == 200 || response.status == 201 else {
             throw await refusal(response, by: link)
@@ -50,9 +51,11 @@ extension Node {
     @discardableResult
     func identify(_ link: PeerLink) async throws -> NodeID {
         let sent = clock.monotonicMicroseconds()
-        let response = try await transport.send(TransportRequest(.get, "/sync/identity", at: link.address, timeoutSeconds: 10))
-        guard response.status == 200,
-            let identity = try? JSON.decode(NodeIdentity.self, await response.body.collect(limit: 4096)), let id = NodeID(identity.nodeID)
+        let response = try await transport.send(TransportRequest(
+            .get, "/sync/identity", at: link.address, node: link.nodeID, timeoutSeconds: 10))
+        guard response.status == 200 else { throw await refusal(response, by: link) }
+        guard let identity = try? JSON.decode(NodeIdentity.self, await response.body.collect(limit: 4096)), let id = NodeID(identity.nodeID),
+            response.node == nil || response.node == id
         else { throw NodeError(.unavailable, "what answers at \(link.address) is not a Pando node") }
         guard id != self.id else {
             guard identity.instance != instance else { throw NodeError(.conflict, "\(link.address) is this node itself") }
@@ -120,4 +123,21 @@ public struct NodeIdentity: Codable, Sendable {
     public var instance: String
     /// Microseconds since 1970, on the node's virtual clock.
     public var time: UInt64
+    /// 64 hexadecimal digits; the id is its hash.
+    public var publicKey: String
+    /// Over TLS, the fingerprint of the certificate and the node's word for it.
+    public var certificate: String?
+    public var certificateSignature: String?
+}
+
+extension NodeIdentity {
+    /// The node that has given its word for a certificate, DER-encoded; nil if none has.
+    public func prover(of certificate: [UInt8]) -> NodeID? {
+        guard let key = [UInt8](hex: publicKey), let fingerprint = self.certificate.flatMap({ ContentHash($0) }),
+            let signature = certificateSignature.flatMap({ [UInt8](hex: $0) }),
+            CertificateProof(fingerprint: fingerprint, signature: signature).holds(for: certificate, publicKey: key)
+        else { return nil }
+        let id = NodeID(publicKey: key)
+        return id.description == nodeID ? id : nil
+    }
 }

@@ -42,6 +42,8 @@ public final class Node: Sendable {
     private let startedAt: UInt64
     /// Where this node can be reached, as it tells others.
     private let address = Mutex<String?>(nil)
+    /// This node's word for the certificate that its TLS end shows.
+    private let certificate = Mutex<CertificateProof?>(nil)
 
     /// What a node needs from outside.
     public struct Options: Sendable {
@@ -101,7 +103,17 @@ public final class Node: Sendable {
     public var id: NodeID { key.id }
 
     public var identity: NodeIdentity {
-        NodeIdentity(nodeID: id.description, version: Node.version, instance: instance, time: clock.wallMicroseconds())
+        let proof = certificate.withLock { $0 }
+        return NodeIdentity(
+            nodeID: id.description, version: Node.version, instance: instance, time: clock.wallMicroseconds(),
+            publicKey: key.publicKey.hex, certificate: proof?.fingerprint.description, certificateSignature: proof?.signature.hex)
+    }
+
+    /// Tells which certificate this node shows to those who connect over TLS.
+    /// - Parameter der: the certificate, DER-encoded.
+    public func setCertificate(_ der: [UInt8]) throws {
+        let proof = try key.proof(of: der)
+        certificate.withLock { $0 = proof }
     }
 
     /// Whether the node belongs to a cluster, its own or another's.

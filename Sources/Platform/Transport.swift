@@ -1,3 +1,5 @@
+import Content
+
 /// How a node talks to another. Over HTTP it is `HTTPTransport`; simulations put their own network in its place.
 public protocol Transport: Sendable {
     /// Sends a request and returns when the answer's head is there. The body is read as the caller takes it, so that a
@@ -13,6 +15,8 @@ public struct TransportRequest: Sendable {
 
     /// The peer's base URL.
     public var address: String
+    /// Who has to answer there. Where the transport can tell, nothing is sent to anybody else; nil for whoever it is.
+    public var node: NodeID?
     public var method: Method
     /// The path and the query.
     public var path: String
@@ -24,12 +28,13 @@ public struct TransportRequest: Sendable {
     public var timeoutSeconds: Int
 
     public init(
-        _ method: Method, _ path: String, at address: String, token: String? = nil, contentType: String = "application/octet-stream",
-        body: [UInt8] = [], timeoutSeconds: Int = 30
+        _ method: Method, _ path: String, at address: String, node: NodeID? = nil, token: String? = nil,
+        contentType: String = "application/octet-stream", body: [UInt8] = [], timeoutSeconds: Int = 30
     ) {
         self.method = method
         self.path = path
         self.address = address
+        self.node = node
         self.token = token
         self.contentType = contentType
         self.body = body
@@ -39,10 +44,13 @@ public struct TransportRequest: Sendable {
 
 public struct TransportResponse: Sendable {
     public var status: Int
+    /// Who answered, where the transport can tell.
+    public var node: NodeID?
     public var body: TransportBody
 
-    public init(status: Int, body: TransportBody) {
+    public init(status: Int, node: NodeID? = nil, body: TransportBody) {
         self.status = status
+        self.node = node
         self.body = body
     }
 }

@@ -15,28 +15,18 @@ import Darwin
 /// What a node does once its server listens: tells where it is, founds or joins a cluster, and meets its peers.
 struct NodeService: Service {
     let node: Node
-    let directory: String
-    let join: (address: String, token: String)?
-    let peers: [String]
-    let syncPaths: [String]?
-    let address: String?
-    /// Whether the peers are kept in touch with; otherwise nothing is synced until somebody asks for it.
-    let isLive: Bool
+    let settings: ServeSettings
     private let running = AsyncStream<String>.makeStream()
 
-    init(node: Node, directory: String, join: (String, String)?, peers: [String], syncPaths: [String]?, address: String?, isLive: Bool) {
+    init(node: Node, settings: ServeSettings) {
         self.node = node
-        self.directory = directory
-        self.join = join
-        self.peers = peers
-        self.syncPaths = syncPaths
-        self.address = address
-        self.isLive = isLive
+        self.settings = settings
     }
 
-    func serverIsRunning(host: String, port: Int) {
-        let name = host.contains(":") ? "[\(host)]" : host
-        running.continuation.yield("http://\(name):\(port)")
+    func serverIsRunning(port: Int) {
+        let host = settings.host
+        let name = host.contains(":") && !host.hasPrefix("[") ? "[\(host)]" : host
+        running.continuation.yield("\(settings.encryption.scheme)://\(name):\(port)")
         running.continuation.finish()
     }
 
@@ -50,20 +40,19 @@ struct NodeService: Service {
 
     private func start(_ url: String) async throws {
         // Nobody reaches a node at the address that stands for all of its addresses.
-        let isReachable = !url.contains("//0.0.0.0:") && !url.contains("//[::]:")
-        if let own = address ?? (isReachable ? url : nil) { node.setAddress(own) }
+        if let own = settings.address ?? (Host.isWildcard(settings.host) ? nil : url) { node.setAddress(own) }
         try writeEndpoint(url)
-        if let join {
+        if let join = settings.join {
             try await joinCluster(join)
         } else if let rootKey = try await node.foundCluster() {
             print("root key (shown this once; whoever has it may do everything): \(rootKey)")
         }
-        for peer in peers { _ = try await node.addPeer(address: peer, label: nil, syncPaths: syncPaths, token: nil) }
+        for peer in settings.peers { _ = try await node.addPeer(address: peer, label: nil, syncPaths: settings.syncPaths, token: nil) }
         print("node \(node.id.short) listens at \(url)")
         fflush(nil)
-        if isLive {
+        if !settings.isManual {
             node.goLive()
-        } else if join != nil || !peers.isEmpty {
+        } else if settings.join != nil || !settings.peers.isEmpty {
             _ = try await node.trigger()
         }
     }
@@ -77,7 +66,7 @@ struct NodeService: Service {
         var wait = Duration.milliseconds(250)
         while true {
             do {
-                return try await node.join(address: join.address, token: join.token, syncPaths: syncPaths)
+                return try await node.join(address: join.address, token: join.token, syncPaths: settings.syncPaths)
             } catch let error as TransportError where error.isUnreachable {
                 node.logger.warning("cannot join yet", metadata: ["reason": "\(error)"])
             } catch let error as NodeError where error.code == .unavailable {
@@ -92,6 +81,6 @@ struct NodeService: Service {
         let local = url.replacing("//0.0.0.0:", with: "//127.0.0.1:").replacing("//[::]:", with: "//[::1]:")
         let endpoint: [String: Any] = ["url": local, "node_id": node.id.description, "pid": Int(getpid())]
         let bytes = try JSONSerialization.data(withJSONObject: endpoint, options: [.sortedKeys, .withoutEscapingSlashes])
-        try PrivateFile.write(Array(bytes), to: directory + "/endpoint.json")
+        try PrivateFile.write(Array(bytes), to: settings.directory + "/endpoint.json")
     }
 }

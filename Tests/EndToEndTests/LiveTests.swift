@@ -3,15 +3,6 @@ import Testing
 
 @Suite("Replication: nodes that keep in touch")
 struct LiveTests {
-    /// Waits until something holds, which it must within half a minute.
-    private func eventually(_ what: String, _ location: SourceLocation = #_sourceLocation, _ condition: () throws -> Bool) throws {
-        for _ in 0..<1500 {
-            if try condition() { return }
-            usleep(20_000)
-        }
-        Issue.record("never: \(what)", sourceLocation: location)
-    }
-
     private func state(of peer: RunningNode, at node: RunningNode) throws -> Document {
         let id = try peer.id()
         return try node.get("/sync/peers").json["items"].items.first { $0["node_id"].text == id } ?? Document(json: [])

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Content
 import FileDatabase
 import Foundation
 import HTTPClient
@@ -42,10 +43,19 @@ struct Serve: AsyncParsableCommand {
     @Option(name: .customLong("sync-path"), help: ArgumentHelp("What to take from the peers (can be given several times; default: all).", valueName: "glob"))
     var syncPaths: [String] = []
 
-    @Option(help: ArgumentHelp("The URL by which others reach this node, where it is not http://HOST:PORT (also PANDO_ADDRESS).", valueName: "url"))
+    @Option(help: ArgumentHelp("The URL by which others reach this node, where it is not the one that it listens at (also PANDO_ADDRESS).", valueName: "url"))
     var address: String?
 
-    @Flag(help: "Listen at an address that is not loopback. There is no TLS yet: everything, tokens included, travels readable.")
+    @Flag(help: "Speak TLS also on loopback, where plain HTTP is the default. Everywhere else TLS is.")
+    var tls = false
+
+    @Option(help: ArgumentHelp("A certificate of your own, in PEM, with those that lead to its authority (also PANDO_TLS_CERT).", valueName: "file"))
+    var tlsCert: String?
+
+    @Option(help: ArgumentHelp("Its key, in PEM (also PANDO_TLS_KEY).", valueName: "file"))
+    var tlsKey: String?
+
+    @Flag(help: "Plain HTTP also where others can reach it: everything, tokens included, travels readable.")
     var insecure = false
 
     @Flag(help: "Sync only when told to, by 'pando sync trigger' or another node's.")
@@ -55,39 +65,38 @@ struct Serve: AsyncParsableCommand {
     var logLevel: String?
 
     func validate() throws {
-        if let port = port ?? variable("PORT").flatMap({ Int($0) }), !(0...65_535).contains(port) {
-            throw ValidationError("a port is a number from 0 to 65535")
-        }
-        let host = host ?? variable("HOST") ?? "127.0.0.1"
-        guard insecure || host == "localhost" || host == "::1" || host.hasPrefix("127.") else {
-            throw ValidationError(
-                "there is no TLS yet, so \(host) would let the network read everything; keep to loopback and a tunnel, or say --insecure")
-        }
-        if join != nil, joinToken ?? variable("JOIN_TOKEN") == nil {
-            throw ValidationError("--join needs --join-token: 'pando invite' on a member makes an invitation")
-        }
+        _ = try ServeSettings(self, environment: ProcessInfo.processInfo.environment)
     }
 
     func run() async throws {
-        let directory = data ?? variable("DATA") ?? "./pando-data"
-        let logger = try makeLogger()
+        let settings = try ServeSettings(self, environment: ProcessInfo.processInfo.environment)
+        let logger = try makeLogger(settings)
         let transport = HTTPTransport()
         let node: Node
+        let certificate: ServerCertificate?
         do {
-            node = try await BlockingThreads(count: 1, name: "start").run {
-                try Node(Node.Options(directory: directory, label: label ?? variable("LABEL"), transport: transport, logger: logger))
+            (node, certificate) = try await BlockingThreads(count: 1, name: "start").run {
+                let node = try Node(Node.Options(
+                    directory: settings.directory, label: settings.label, transport: transport, logger: logger))
+                do {
+                    return (node, try makeCertificate(settings, node))
+                } catch {
+                    node.close()
+                    throw error
+                }
             }
         } catch {
             await transport.shutdown()
             throw Failure("\(error)")
         }
         report(node.database.store.recovery, logger)
-        let service = NodeService(
-            node: node, directory: directory, join: join.map { ($0, joinToken ?? variable("JOIN_TOKEN") ?? "") }, peers: peers,
-            syncPaths: syncPaths.isEmpty ? nil : syncPaths, address: address ?? variable("ADDRESS"), isLive: !manual)
+        if case .none = settings.encryption, !Host.isLoopback(settings.host) {
+            logger.warning("--insecure: everything that travels to and from this node can be read and changed on its way")
+        }
+        let service = NodeService(node: node, settings: settings)
         let server = PandoServer(
-            node: node, host: host ?? variable("HOST") ?? "127.0.0.1", port: port ?? variable("PORT").flatMap { Int($0) } ?? 6830,
-            onServerRunning: { port in service.serverIsRunning(host: host ?? variable("HOST") ?? "127.0.0.1", port: port) })
+            node: node, host: settings.host, port: settings.port, certificate: certificate,
+            onServerRunning: { port in service.serverIsRunning(port: port) })
         var configuration = ServiceGroupConfiguration(
             services: [
                 .init(service: service, successTerminationBehavior: .gracefullyShutdownGroup, failureTerminationBehavior: .gracefullyShutdownGroup),
@@ -105,7 +114,7 @@ struct Serve: AsyncParsableCommand {
         } catch {
             result = .failure(Failure("\(error)"))
         }
-        PrivateFile.remove(directory + "/endpoint.json")
+        PrivateFile.remove(settings.directory + "/endpoint.json")
         await transport.shutdown()
         await closed(node)
         try result.get()
@@ -115,13 +124,19 @@ struct Serve: AsyncParsableCommand {
         try? await BlockingThreads(count: 1, name: "stop").run { node.close() }
     }
 
-    private func variable(_ name: String) -> String? {
-        let value = ProcessInfo.processInfo.environment["PANDO_" + name]
-        return value?.isEmpty == false ? value : nil
+    private func makeCertificate(_ settings: ServeSettings, _ node: Node) throws -> ServerCertificate? {
+        switch settings.encryption {
+        case .none: nil
+        case .ownCertificate:
+            try ServerCertificate(
+                directory: settings.directory, name: "Pando node \(node.id.short)",
+                hosts: Host.certificateHosts(listening: settings.host, address: settings.address))
+        case .files(let certificate, let key): try ServerCertificate(certificateFile: certificate, keyFile: key)
+        }
     }
 
-    private func makeLogger() throws -> Logger {
-        let name = logLevel ?? variable("LOG_LEVEL") ?? "notice"
+    private func makeLogger(_ settings: ServeSettings) throws -> Logger {
+        let name = settings.logLevel
         guard let level = Logger.Level(rawValue: name) else {
             throw ValidationError("'\(name)' is no log level; use trace, debug, info, notice, warning or error")
         }

@@ -5,6 +5,8 @@ struct Credentials: Codable {
     struct Login: Codable {
         var url: String
         var key: String
+        /// The id of the node that answered over TLS when the login was stored: nobody else is told anything from then on.
+        var node: String?
     }
 
     /// The node that commands use when none is named.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Content
 import Foundation
 import HTTPClient
 
@@ -37,9 +38,10 @@ struct GlobalOptions: ParsableArguments {
 struct Connection: Sendable {
     var url: String
     var credential: Credential
+    var trust = Trust.authorities
 
     func client() -> PandoClient {
-        PandoClient(url: url, credential: credential)
+        PandoClient(url: url, credential: credential, trust: trust)
     }
 
     /// Flags stand over the environment, that over the stored login, that over the running local node.
@@ -73,18 +75,31 @@ struct Connection: Sendable {
 
         let localURL = try local.map { try normalise($0.url) }
         let isLocal = localURL.map { isSameNode($0, url) } ?? false
+        let login = credentials.login(for: url)
+        let trust = try trust(isLocal ? local?.nodeID : variable("PANDO_NODE_ID") ?? login?.node)
         let made = Credential.made { try await LocalNode.token(dataDirectory: directory) }
         // Whoever names a data directory means its owner's right to it.
-        if data != nil, node == nil, isLocal { return Connection(url: url, credential: made) }
-        if let token = variable("PANDO_TOKEN") { return Connection(url: url, credential: .token(token)) }
-        if let key = variable("PANDO_KEY") { return Connection(url: url, credential: .key(key)) }
-        if let login = credentials.login(for: url) { return Connection(url: url, credential: .key(login.key)) }
-        return Connection(url: url, credential: isLocal ? made : .none)
+        if data != nil, node == nil, isLocal { return Connection(url: url, credential: made, trust: trust) }
+        if let token = variable("PANDO_TOKEN") { return Connection(url: url, credential: .token(token), trust: trust) }
+        if let key = variable("PANDO_KEY") { return Connection(url: url, credential: .key(key), trust: trust) }
+        if let login { return Connection(url: url, credential: .key(login.key), trust: trust) }
+        return Connection(url: url, credential: isLocal ? made : .none, trust: trust)
     }
 
-    /// `http://HOST:PORT` from what a person types.
+    /// Nodes that are known are known by their own keys; for others an authority has to vouch.
+    private static func trust(_ node: String?) throws -> Trust {
+        guard let node else { return .authorities }
+        guard let id = NodeID(node) else { throw Failure("'\(node.prefix(80))' is not a node id: 64 lower-case hexadecimal digits") }
+        return .node(id)
+    }
+
+    /// `http://HOST:PORT` or `https://HOST:PORT` from what a person types: without either, as nodes listen by default.
     static func normalise(_ text: String) throws -> String {
-        var address = text.contains("://") ? text : "http://" + text
+        var address = text
+        if !text.contains("://") {
+            let host = URLComponents(string: "http://" + text)?.host ?? ""
+            address = (Host.isLoopback(host) ? "http://" : "https://") + text
+        }
         while address.last == "/" { address.removeLast() }
         guard let components = URLComponents(string: address), let scheme = components.scheme?.lowercased(),
             scheme == "http" || scheme == "https", components.host?.isEmpty == false

@@ -19,12 +19,12 @@ final class CuttingProxy: Sendable {
     }
 
     private let state = Mutex(State())
-    private let target: Int
+    private let target: Mutex<Int>
     // Set once, before the first connection can come.
     private let listener = Mutex<Listener?>(nil)
 
     init(to port: Int) throws {
-        target = port
+        target = Mutex(port)
         let listener = try Listener { [weak self] in self?.serve($0) }
         self.listener.withLock { $0 = listener }
     }
@@ -44,6 +44,12 @@ final class CuttingProxy: Sendable {
         }
     }
 
+    /// Leads to another port from now on; what is under way is cut.
+    func point(to port: Int) {
+        target.withLock { $0 = port }
+        set()
+    }
+
     private func cutAll() {
         state.withLock { state in
             state.isCut = true
@@ -58,7 +64,7 @@ final class CuttingProxy: Sendable {
         let kind = SOCK_STREAM
         #endif
         let server = socket(AF_INET, kind, 0)
-        var address = sockaddr_in.loopback(port: target)
+        var address = sockaddr_in.loopback(port: target.withLock { $0 })
         let isConnected = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
         }

@@ -20,6 +20,7 @@ final class RunningNode {
     let data: String
     private(set) var process: ChildProcess
     private(set) var port = 0
+    private(set) var isSecure = false
     private(set) var token = ""
     /// What it printed at its first start.
     private(set) var rootKey = ""
@@ -52,12 +53,19 @@ final class RunningNode {
             ["--join", address ?? host.url, "--join-token", invitation] + (label.map { ["--label", $0] } ?? []) + arguments, isLive: isLive)
     }
 
-    var url: String { "http://127.0.0.1:\(port)" }
+    /// One that has joined another's cluster over TLS, and speaks it too.
+    convenience init(joiningOverTLS host: RunningNode, at address: String? = nil, isLive: Bool = false) throws {
+        let invitation = try host.command("invite").output.trimmingCharacters(in: .whitespacesAndNewlines)
+        try self.init(["--tls", "--join", address ?? host.url, "--join-token", invitation], isLive: isLive)
+    }
+
+    var url: String { "\(isSecure ? "https" : "http")://127.0.0.1:\(port)" }
 
     private func waitUntilListening() throws {
         for _ in 0..<6000 {
-            if let range = process.output.range(of: #"listens at http://127\.0\.0\.1:\d+\n"#, options: .regularExpression) {
+            if let range = process.output.range(of: #"listens at https?://[0-9.]+:\d+\n"#, options: .regularExpression) {
                 port = Int(process.output[range].split(separator: ":").last?.dropLast() ?? "") ?? 0
+                isSecure = process.output[range].contains("https://")
                 log += process.output
                 token = try command(["token", "--data", data], isGlobal: false).output.trimmingCharacters(in: .whitespacesAndNewlines)
                 return
@@ -145,6 +153,8 @@ final class RunningNode {
     func status() throws -> Document { try get("/sync/status").json }
     func root() throws -> String { try status()["root"].text ?? "" }
     func id() throws -> String { try status()["node_id"].text ?? "" }
+    /// Its id, as its data directory has it.
+    func nodeID() throws -> String { Document(json: try directory.read("data/endpoint.json"))["node_id"].text ?? "" }
     func conflicts() throws -> [Document] { try get("/sync/conflicts").json["items"].items }
 
     /// Syncs with all peers; the reports.
