@@ -28,6 +28,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "pando", targets: ["pando"]),
+        .executable(name: "simulate", targets: ["simulate"]),
         .library(name: "FileDatabase", targets: ["FileDatabase"]),
         // What FileDatabase stands on, for programs that use it directly.
         .library(name: "PandoStorage", targets: ["Content", "Causality", "Merkle", "Platform", "Objects"]),
@@ -92,7 +93,16 @@ let package = Package(
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ], swiftSettings: strict),
 
-        .target(name: "TestSupport", dependencies: ["Content", "Causality", "Merkle", "Platform"], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(name: "CExecutorHook"),
+        module("Simulation", [
+            "Content", "Causality", "Merkle", "Access", "FileDatabase", "Objects", "Platform", "Node", "HTTPServer", "CExecutorHook", logging,
+            crypto, .product(name: "NIOEmbedded", package: "swift-nio"),
+        ]),
+        .executableTarget(
+            name: "simulate", dependencies: ["Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: strict),
+
+        .target(name: "TestSupport", dependencies: ["Content", "Causality", "Merkle", "Platform", "Simulation"], path: "Tests/TestSupport", swiftSettings: strict),
         tests(of: "Content", ["Content", "TestSupport"]),
         tests(of: "Causality", ["Content", "Causality", "TestSupport"]),
         tests(of: "Merkle", ["Content", "Causality", "Merkle", "TestSupport"]),

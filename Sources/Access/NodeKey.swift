@@ -6,10 +6,8 @@ public struct NodeKey: Sendable {
     /// For signing.
     public let signingKey: Curve25519.Signing.PrivateKey
 
-    /// A new identity.
-    public init() {
-        signingKey = Curve25519.Signing.PrivateKey()
-    }
+    /// How many random bytes make a key.
+    public static let byteCount = 32
 
     /// - Parameter rawBytes: the 32 bytes of the private key; nil if they are not one.
     public init?(rawBytes: [UInt8]) {

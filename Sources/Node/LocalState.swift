@@ -62,7 +62,7 @@ final class LocalStateFile: Sendable {
 
 extension NodeKey {
     /// The node's key from its file in the data directory; made at the first call.
-    public static func load(directory: String) throws -> NodeKey {
+    public static func load(directory: String, randomness: any Randomness = SystemRandomness()) throws -> NodeKey {
         let path = directory + "/node.key"
         if let bytes = try PrivateFile.read(path) {
             guard let key = NodeKey(rawBytes: bytes) else {
@@ -70,7 +70,7 @@ extension NodeKey {
             }
             return key
         }
-        let key = NodeKey()
+        guard let key = NodeKey(rawBytes: randomness.bytes(NodeKey.byteCount)) else { throw NodeError(.unavailable, "no key can be made") }
         try PrivateFile.write(key.rawBytes, to: path)
         return key
     }

@@ -27,7 +27,8 @@ public final class Node: Sendable {
     let sessions = Mutex(Sessions())
     let guesses = Mutex(WrongGuesses())
     let links = Mutex<[String: PeerLink]>([:])
-    let runners = Mutex<[ObjectIdentifier: Task<Void, Never>]>([:])
+    /// In the order in which they were started, which is the same in each run of a simulation.
+    let runners = Mutex<[(link: PeerLink, task: Task<Void, Never>)]>([])
     /// Whether the peers are kept in touch with, and not only when told.
     let isLive = Mutex(false)
     /// The clocks of the nodes that have sent heartbeats.
@@ -72,7 +73,7 @@ public final class Node: Sendable {
         // The database takes the directory's lock; nothing else is touched before it is held.
         _ = try OperatingSystemDisk(path: options.directory)
         randomness = options.randomness
-        key = try NodeKey.load(directory: options.directory)
+        key = try NodeKey.load(directory: options.directory, randomness: randomness)
         instance = randomness.bytes(8).hex
         clock = NodeClock(system: options.time, directory: options.directory)
         startedAt = clock.monotonicMicroseconds()

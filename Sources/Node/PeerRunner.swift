@@ -111,24 +111,28 @@ extension Node {
     public func stopLive() {
         isLive.withLock { $0 = false }
         runners.withLock { runners in
-            for runner in runners.values { runner.cancel() }
-            runners = [:]
+            for runner in runners { runner.task.cancel() }
+            runners = []
         }
     }
 
     func keepInTouch(with link: PeerLink) {
         guard isLive.withLock({ $0 }) else { return }
         runners.withLock { runners in
-            guard runners[ObjectIdentifier(link)] == nil else { return }
-            runners[ObjectIdentifier(link)] = Task { [weak self] in
+            guard !runners.contains(where: { $0.link === link }) else { return }
+            let task = Task { [weak self] in
                 guard let self else { return }
                 await PeerRunner(node: self, link: link).run()
             }
+            runners.append((link, task))
         }
     }
 
     func stopKeepingInTouch(with link: PeerLink) {
-        runners.withLock { $0.removeValue(forKey: ObjectIdentifier(link)) }?.cancel()
+        runners.withLock { runners in
+            guard let index = runners.firstIndex(where: { $0.link === link }) else { return }
+            runners.remove(at: index).task.cancel()
+        }
     }
 
     /// A peer that is not found may have moved. Tries in turn the address that was given here and the one that the peer gave

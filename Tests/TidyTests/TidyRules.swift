@@ -34,8 +34,8 @@ enum TidyRules {
         "pando": Module(
             modules: ["HTTPServer", "HTTPClient", "FolderSync"],
             others: systemLibraries.union(["ArgumentParser", "Logging", "ServiceLifecycle", "UnixSignals", "Hummingbird", "JWTKit", "AsyncHTTPClient"])),
-        "Simulation": Module(modules: ["Node"], others: ["Logging"]),
-        "simulate": Module(modules: ["Simulation"], others: ["ArgumentParser", "Logging"]),
+        "Simulation": Module(modules: ["HTTPServer"], others: ["CExecutorHook", "Crypto", "Logging", "NIOEmbedded"]),
+        "simulate": Module(modules: ["Simulation"], others: systemLibraries.union(["ArgumentParser"])),
     ]
     static let systemLibraries: Set<String> = ["Glibc", "Musl", "Darwin"]
     static let importedByAll: Set<String> = ["Foundation", "Synchronization"]

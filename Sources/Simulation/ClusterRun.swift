@@ -1,0 +1,186 @@
+import Content
+import FileDatabase
+import Foundation
+import Merkle
+import Node
+import Platform
+
+/// One simulated run of a whole cluster, from its seed.
+public struct ClusterRun: Sendable {
+    public struct Outcome: Sendable {
+        /// What a checker said; nil if nothing was wrong.
+        public var failure: String?
+        /// Equal for runs that went the same way.
+        public var digest: String
+        public var trace: [String]
+        public var commits: Int
+        public var acknowledged: Int
+        public var messages: UInt64
+        public var bytes: UInt64
+        /// Seconds of the world's time.
+        public var seconds: Double
+    }
+
+    public var seed: UInt64
+    public var features: Features
+    public var keepsTrace: Bool
+
+    public init(seed: UInt64, features: Features, keepsTrace: Bool = false) {
+        self.seed = seed
+        self.features = features
+        self.keepsTrace = keepsTrace
+    }
+
+    /// How long a healed cluster may take to agree, in microseconds.
+    private static let patience: UInt64 = 180_000_000
+    /// No run is longer, in microseconds.
+    private static let longest: UInt64 = 3_600_000_000
+
+    /// Runs it. Takes over the process' global executor: nothing else may run in the process meanwhile or afterwards.
+    ///
+    /// - Parameter directory: an empty directory for the nodes' small files.
+    public func run(directory: String) -> Outcome {
+        let scheduler = Scheduler(seed: seed)
+        scheduler.install()
+        let world = World(seed: seed, features: features, scheduler: scheduler, keepsTrace: keepsTrace)
+        world.note("\(features)")
+        let machines = makeMachines(world, directory)
+        let end = scheduler.run(until: ClusterRun.longest) { await self.play(world, machines) }
+        switch end {
+        case .done: break
+        case .stuck: world.fail("nothing can happen any more: somebody waits for what nobody will do")
+        case .late: world.fail("the run did not end within an hour of the world's time")
+        case .endless: world.fail("millions of steps, and no end")
+        }
+        let (messages, bytes) = world.network.traffic
+        return Outcome(
+            failure: world.failure, digest: world.digest, trace: world.trace, commits: world.commitCount,
+            acknowledged: world.withModel { $0.acknowledgedCount }, messages: messages, bytes: bytes, seconds: Double(scheduler.now) / 1e6)
+    }
+
+    private func makeMachines(_ world: World, _ directory: String) -> [Machine] {
+        var random = SplitMix64(seed: seed &+ 2)
+        return (0..<features.nodes).map { index in
+            let hours = features.hasWrongClocks ? Int64(random.below(72)) - 36 : 0
+            let time = SimulatedTime(
+                scheduler: world.scheduler, drift: Int64(random.below(200)) - 100, start: UInt64(random.below(1_000_000_000)),
+                error: hours * 3_600_000_000)
+            return Machine(index: index, world: world, time: time, directory: "\(directory)/\(index)")
+        }
+    }
+
+    private func play(_ world: World, _ machines: [Machine]) async {
+        do {
+            try await found(world, machines)
+        } catch {
+            return world.fail("the cluster cannot be set up: \(error)")
+        }
+        var random = SplitMix64(seed: seed &+ 3)
+        let faults = Task {
+            var faults = Faults(world: world, machines: machines, random: SplitMix64(seed: seed &+ 4))
+            await faults.run()
+        }
+        await withTaskGroup(of: Void.self) { group in
+            let count = machines.count + random.below(machines.count)
+            for number in 0..<count {
+                let user = User(
+                    world: world, machine: machines[number % machines.count], random: SplitMix64(seed: random.next()),
+                    operationsLeft: features.operations / count)
+                group.addTask {
+                    var user = user
+                    await user.work()
+                }
+            }
+        }
+        faults.cancel()
+        await faults.value
+        if world.failure == nil { await agree(world, machines) }
+        for machine in machines { machine.stop() }
+    }
+
+    /// Sets up the cluster: the first founds it, the others join through a neighbour.
+    private func found(_ world: World, _ machines: [Machine]) async throws {
+        for machine in machines { try machine.start() }
+        guard let first = machines[0].node, let rootKey = try await first.foundCluster() else { return world.fail("no cluster was founded") }
+        world.rootKey = rootKey
+        first.goLive()
+        for machine in machines.dropFirst() {
+            let neighbour = features.topology == .chain || features.topology == .ring ? machine.index - 1 : 0
+            guard let node = machine.node else { continue }
+            try await node.join(address: Network.address(of: neighbour), token: rootKey)
+            node.goLive()
+        }
+        var extra: [(Int, Int)] = []
+        switch features.topology {
+        case .mesh:
+            for from in machines.indices { for to in machines.indices where from < to { extra += [(from, to), (to, from)] } }
+        case .ring where machines.count > 2: extra = [(machines.count - 1, 0), (0, machines.count - 1)]
+        case .ring, .chain, .star: break
+        }
+        for (from, to) in extra {
+            _ = try await machines[from].node?.addPeer(address: Network.address(of: to), label: nil, syncPaths: nil, token: nil)
+        }
+    }
+
+    /// Heals everything, and waits until all nodes hold the same.
+    private func agree(_ world: World, _ machines: [Machine]) async {
+        world.note("everything is healed")
+        world.network.heal()
+        for machine in machines {
+            machine.disk.setCapacity(nil)
+            // A disk that failed, or a power cut that is still to come, is over with a new start.
+            if machine.isRunning { machine.stop() }
+            machine.repair()
+            machine.switchOn()
+        }
+        let deadline = world.scheduler.now + ClusterRun.patience
+        while !ClusterRun.isEqual(machines) {
+            guard world.failure == nil else { return }
+            guard world.scheduler.now < deadline else {
+                let states = machines.map { machine in
+                    let peers = machine.node?.peers().map { "\($0.label ?? $0.address) \($0.state): \($0.reason ?? "-")" } ?? []
+                    return "node \(machine.index) at \(machine.node?.database.head.commit.files.root.description.prefix(12) ?? "-") (\(peers.joined(separator: "; ")))"
+                }
+                return world.fail("the nodes do not agree \(ClusterRun.patience / 1_000_000) s after everything was healed: \(states.joined(separator: ", "))")
+            }
+            try? await world.scheduler.wait(250_000)
+        }
+        world.note("all nodes agree")
+        for machine in machines { await check(machine, world) }
+    }
+
+    private static func isEqual(_ machines: [Machine]) -> Bool {
+        let heads = machines.map { $0.node?.database.head.commit }
+        guard let first = heads.first, let first else { return false }
+        return heads.allSatisfy { $0?.files.root == first.files.root && $0?.system.root == first.system.root }
+    }
+
+    /// Compares what users see at a node, through its routes, with what they should see.
+    private func check(_ machine: Machine, _ world: World) async {
+        let node = machine.index
+        if let reason = world.withModel({ $0.checkComplete(node) }) { return world.fail(reason) }
+        let expected = world.withModel { $0.visible(on: node) }
+        do {
+            for (path, state) in expected.sorted(by: { $0.key < $1.key }) {
+                guard case .file(let content) = state.content else { continue }
+                let answer = try await machine.request("GET", "/files\(path)?chunks=true")
+                let item = try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any]
+                guard answer.status == 200, content.hasPrefix(item?["content_hash"] as? String ?? "-") else {
+                    return world.fail("\(path) cannot be read at node \(node) as it should be: status \(answer.status)")
+                }
+                let whole = try await machine.request("GET", "/files\(path)")
+                guard whole.status == 200 else { return world.fail("the content of \(path) cannot be read at node \(node): status \(whole.status)") }
+            }
+            let answer = try await machine.request("GET", "/sync/conflicts?limit=10000")
+            let list = try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any]
+            var listed: [String: Int] = [:]
+            for item in list?["items"] as? [[String: Any]] ?? [] {
+                listed[item["path"] as? String ?? ""] = (item["losers"] as? [Any])?.count ?? 0
+            }
+            let conflicts = expected.mapValues(\.losers.count).filter { $0.value > 0 }
+            if listed != conflicts { world.fail("node \(node) lists conflicts \(listed) where there are \(conflicts)") }
+        } catch {
+            world.fail("node \(node) does not answer: \(error)")
+        }
+    }
+}

@@ -1,0 +1,69 @@
+/// What a run is made of. Drawn from its seed; each feature can be taken away to find a shorter run that still fails.
+public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
+    public enum Topology: String, Sendable, Codable, CaseIterable {
+        case mesh, chain, ring, star
+    }
+
+    public var nodes: Int
+    public var topology: Topology
+    /// Operations of all users together.
+    public var operations: Int
+    public var hasPartitions: Bool
+    public var hasCrashes: Bool
+    public var hasBadWeather: Bool
+    public var hasWrongClocks: Bool
+    public var hasFullDisks: Bool
+    public var movesThings: Bool
+    public var resolvesConflicts: Bool
+    public var hasLargeFiles: Bool
+
+    /// - Parameter isSwarm: whether features are left out at random, so that those which hide each other's faults are also
+    ///   tried alone (Groce et al., "Swarm testing", ISSTA 2012).
+    public init(seed: UInt64, isSwarm: Bool) {
+        var random = SplitMix64(seed: seed ^ 0x5157_4152_4d00)
+        func chance(_ random: inout SplitMix64) -> Bool { !isSwarm || !random.once(in: 3) }
+        nodes = 3 + random.below(5)
+        topology = random.pick(Topology.allCases)
+        operations = 200 + random.below(300)
+        hasPartitions = chance(&random)
+        hasCrashes = chance(&random)
+        hasBadWeather = chance(&random)
+        hasWrongClocks = chance(&random)
+        hasFullDisks = chance(&random)
+        movesThings = chance(&random)
+        resolvesConflicts = chance(&random)
+        hasLargeFiles = chance(&random)
+    }
+
+    /// The same with one thing less, the most telling first.
+    public var reductions: [Features] {
+        var result: [Features] = []
+        func add(_ change: (inout Features) -> Void) {
+            var reduced = self
+            change(&reduced)
+            if reduced != self { result.append(reduced) }
+        }
+        add { $0.operations = max(10, $0.operations / 2) }
+        add { $0.nodes = max(2, $0.nodes - 1) }
+        add { $0.hasCrashes = false }
+        add { $0.hasPartitions = false }
+        add { $0.hasBadWeather = false }
+        add { $0.hasWrongClocks = false }
+        add { $0.hasFullDisks = false }
+        add { $0.movesThings = false }
+        add { $0.resolvesConflicts = false }
+        add { $0.hasLargeFiles = false }
+        add { $0.topology = .mesh }
+        add { $0.operations = max(10, $0.operations * 3 / 4) }
+        return result
+    }
+
+    public var description: String {
+        let flags = [
+            (hasPartitions, "partitions"), (hasCrashes, "crashes"), (hasBadWeather, "bad weather"), (hasWrongClocks, "wrong clocks"),
+            (hasFullDisks, "full disks"), (movesThings, "moves"), (resolvesConflicts, "resolving"), (hasLargeFiles, "large files"),
+        ]
+        let names = flags.filter(\.0).map(\.1).joined(separator: ", ")
+        return "\(nodes) nodes in a \(topology.rawValue), \(operations) operations\(names.isEmpty ? "" : ", ")\(names)"
+    }
+}

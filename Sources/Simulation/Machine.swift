@@ -1,0 +1,155 @@
+import Access
+import Causality
+import Content
+import FileDatabase
+import Foundation
+import HTTPServer
+import Logging
+import Merkle
+import NIOEmbedded
+import Node
+import Objects
+import Platform
+import Synchronization
+
+/// One simulated machine: a disk, clocks, and the node that runs on them while the power is on.
+final class Machine: Sendable {
+    private struct Running {
+        var node: Node
+        var server: InProcessServer
+        var token: String?
+        var observer: Int
+    }
+
+    private struct State {
+        var disk: FaultyDisk
+        var running: Running?
+        /// How many lives it has had.
+        var starts = 0
+        var isBroken = false
+    }
+
+    let index: Int
+    let time: SimulatedTime
+    private let world: World
+    private let directory: String
+    private let state: Mutex<State>
+
+    /// - Parameter directory: where the node keeps its small private files; what goes into the log is on the simulated disk.
+    init(index: Int, world: World, time: SimulatedTime, directory: String) {
+        self.index = index
+        self.world = world
+        self.time = time
+        self.directory = directory
+        state = Mutex(State(disk: FaultyDisk()))
+    }
+
+    var isRunning: Bool { state.withLock { $0.running != nil } }
+    var node: Node? { state.withLock { $0.running?.node } }
+    var disk: FaultyDisk { state.withLock { $0.disk } }
+
+    /// Starts the node on what the disk holds.
+    func start() throws {
+        let (disk, life) = state.withLock { state in
+            state.starts += 1
+            return (state.disk, state.starts)
+        }
+        var options = Node.Options(
+            directory: directory, label: "node-\(index)", transport: NetworkTransport(network: world.network, index: index),
+            logger: Logger(label: "simulation", factory: { _ in SwiftLogNoOpLogHandler() }), time: time)
+        options.randomness = SimulatedRandomness(seed: world.seed &* 1_000_003 &+ UInt64(index * 1000 + life))
+        options.openDatabase = { actor, clock in
+            let inline = BlockingThreads(count: 0, name: "simulation")
+            let store = try ObjectStore(disk: disk, index: MemoryIndex(), flusher: inline)
+            return try FileDatabase(store: store, actor: actor, time: clock, threads: inline)
+        }
+        let node = try Node(options)
+        node.setAddress(Network.address(of: index))
+        let observer = node.database.addObserver { [world, index] head in world.committed(head, at: index) }
+        let server = InProcessServer(node: node, channel: EmbeddedChannel())
+        state.withLock { $0.running = Running(node: node, server: server, token: nil, observer: observer) }
+        world.started(self, node)
+        world.network.connect(index, server)
+    }
+
+    /// The power fails. What was not synced may be lost, kept or torn.
+    func crash(_ random: inout SplitMix64) {
+        world.network.disconnect(index)
+        let running = state.withLock { state in
+            let running = state.running
+            state.running = nil
+            return running
+        }
+        guard let running else { return }
+        // What still runs of it writes to a disk that is gone, and nobody looks.
+        running.node.database.removeObserver(running.observer)
+        let old = disk
+        let next = old.crashed(&random)
+        old.cutPower(atEvent: 0)
+        running.node.close()
+        state.withLock { state in
+            state.disk = next
+            state.isBroken = false
+        }
+    }
+
+    /// An orderly end.
+    func stop() {
+        world.network.disconnect(index)
+        let running = state.withLock { state in
+            defer { state.running = nil }
+            return state.running
+        }
+        guard let running else { return }
+        running.node.close()
+        running.node.database.removeObserver(running.observer)
+    }
+
+    /// Starts it and lets it meet its peers, if it is off.
+    func switchOn() {
+        guard !isRunning else { return }
+        do {
+            try start()
+            node?.goLive()
+        } catch {
+            world.fail("node \(index) does not start: \(error)")
+        }
+    }
+
+    /// Puts what is on the disk onto a new one.
+    func repair() {
+        state.withLock { state in
+            state.disk = state.disk.copy()
+            state.isBroken = false
+        }
+    }
+
+    /// Whether its disk may fail, so that errors are what is to be expected.
+    var isBroken: Bool { state.withLock { $0.isBroken } }
+    func breakDisk(atEvent event: Int) {
+        state.withLock { $0.isBroken = true }
+        disk.cutPower(atEvent: event)
+    }
+
+    // MARK: Users
+
+    /// A request of somebody who may do everything here.
+    func request(_ method: String, _ target: String, _ body: [UInt8] = [], contentType: String? = nil) async throws -> (status: Int, body: [UInt8]) {
+        guard let running = state.withLock({ $0.running }) else { throw Unreachable() }
+        let token: String
+        if let known = running.token { token = known } else { token = try await newToken(running.node) }
+        let response = await running.server.respond(to: InProcessServer.Request(
+            method, target, token: token, contentType: contentType, body: body))
+        let bytes = try await response.body.collect(limit: 64 << 20)
+        if response.status == 401 { state.withLock { $0.running?.token = nil } }
+        return (response.status, bytes)
+    }
+
+    private func newToken(_ node: Node) async throws -> String {
+        let grant = try await node.grant(apiKey: world.rootKey, client: "simulation")
+        state.withLock { $0.running?.token = grant.token }
+        return grant.token
+    }
+
+    struct Unreachable: Error {}
+}

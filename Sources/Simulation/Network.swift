@@ -1,0 +1,166 @@
+import Foundation
+import HTTPServer
+import NIOEmbedded
+import Platform
+import Synchronization
+
+/// The network between simulated nodes: slow, lossy, cut in one or both directions, and never reliable about what was heard
+/// before the line broke.
+final class Network: Sendable {
+    /// How bad it is. Chances are one in so many messages; 0 is never.
+    struct Weather: Sendable {
+        /// Microseconds that a message takes, at least and at most: a wide span is what reorders messages.
+        var delay: ClosedRange<UInt64> = 200...2_000
+        var losesOneIn = 0
+        /// A request that arrives twice.
+        var doublesOneIn = 0
+        /// An answer that breaks off in the middle.
+        var cutsOneIn = 0
+    }
+
+    struct Direction: Hashable {
+        var from: Int
+        var to: Int
+    }
+
+    private struct State {
+        var servers: [String: (index: Int, server: InProcessServer)] = [:]
+        var blocked: Set<Direction> = []
+        var weather = Weather()
+        var random: SplitMix64
+        var messages: UInt64 = 0
+        var bytes: UInt64 = 0
+    }
+
+    let scheduler: Scheduler
+    private let state: Mutex<State>
+
+    init(scheduler: Scheduler, seed: UInt64) {
+        self.scheduler = scheduler
+        state = Mutex(State(random: SplitMix64(seed: seed)))
+    }
+
+    static func address(of index: Int) -> String { "http://node-\(index):6830" }
+
+    func set(_ weather: Weather) { state.withLock { $0.weather = weather } }
+    func connect(_ index: Int, _ server: InProcessServer) { state.withLock { $0.servers[Network.address(of: index)] = (index, server) } }
+    func disconnect(_ index: Int) { state.withLock { $0.servers[Network.address(of: index)] = nil } }
+    func block(_ direction: Direction) { state.withLock { _ = $0.blocked.insert(direction) } }
+
+    /// Ends all cuts and all bad weather.
+    func heal() {
+        state.withLock { state in
+            state.blocked = []
+            state.weather = Weather()
+        }
+    }
+
+    var traffic: (messages: UInt64, bytes: UInt64) { state.withLock { ($0.messages, $0.bytes) } }
+
+    // MARK: One exchange
+
+    private func chance(oneIn count: Int) -> Bool {
+        count > 0 && state.withLock { $0.random.once(in: count) }
+    }
+
+    /// Takes a message's time.
+    /// - Returns: whether it arrives.
+    private func carry(_ direction: Direction) async throws -> Bool {
+        let (delay, isLost) = state.withLock { state in
+            state.messages += 1
+            let weather = state.weather
+            let delay = UInt64.random(in: weather.delay, using: &state.random)
+            return (delay, weather.losesOneIn > 0 && state.random.once(in: weather.losesOneIn))
+        }
+        try await scheduler.wait(delay)
+        return !isLost && !state.withLock { $0.blocked.contains(direction) }
+    }
+
+    private func server(at address: String) -> (index: Int, server: InProcessServer)? {
+        state.withLock { $0.servers[address] }
+    }
+
+    fileprivate func exchange(_ request: TransportRequest, from: Int) async throws -> TransportResponse {
+        guard let (to, server) = server(at: request.address) else {
+            try await scheduler.wait(500)
+            throw TransportError("nothing listens at \(request.address)", isUnreachable: true)
+        }
+        guard try await carry(Direction(from: from, to: to)) else { throw try await silence(request) }
+        let message = InProcessServer.Request(
+            request.method.rawValue, request.path, token: request.token, contentType: request.contentType, body: request.body)
+        state.withLock { $0.bytes += UInt64(request.body.count) }
+        if chance(oneIn: state.withLock { $0.weather.doublesOneIn }) {
+            // Its answer goes nowhere.
+            Task { _ = await server.respond(to: message) }
+        }
+        let response = await server.respond(to: message)
+        guard try await carry(Direction(from: to, to: from)) else { throw try await silence(request) }
+        let isCut = chance(oneIn: state.withLock { $0.weather.cutsOneIn })
+        let reading = Reading(piecesLeft: isCut ? state.withLock { $0.random.below(3) } : nil)
+        let timeout = UInt64(request.timeoutSeconds) * 1_000_000
+        return TransportResponse(status: response.status, body: TransportBody { () async throws(TransportError) in
+            try await self.next(of: response.body, reading, Direction(from: to, to: from), of: server, timeout: timeout)
+        })
+    }
+
+    private final class Reading: Sendable {
+        let piecesLeft: Mutex<Int?>
+
+        init(piecesLeft: Int?) {
+            self.piecesLeft = Mutex(piecesLeft)
+        }
+
+        func takeOne() -> Bool {
+            piecesLeft.withLock { left in
+                guard let count = left else { return true }
+                left = count - 1
+                return count > 0
+            }
+        }
+    }
+
+    private func next(
+        of body: TransportBody, _ reading: Reading, _ direction: Direction, of server: InProcessServer, timeout: UInt64
+    ) async throws(TransportError) -> [UInt8]? {
+        let broken = TransportError("the connection broke", isUnreachable: false)
+        guard reading.takeOne() else { throw broken }
+        guard let piece = try await body.next() else { return nil }
+        do {
+            guard try await carry(direction) else {
+                // What a real connection does is retransmit; what is seen of a cut is silence, and then an end.
+                try await scheduler.wait(timeout)
+                throw broken
+            }
+        } catch let error as TransportError {
+            throw error
+        } catch {
+            throw TransportError("the wait was cancelled", isUnreachable: false)
+        }
+        state.withLock { $0.bytes += UInt64(piece.count) }
+        // A machine that has died since has taken its connections along.
+        guard self.server(at: Network.address(of: direction.from)) != nil else { throw broken }
+        return piece
+    }
+
+    /// What a request without an answer comes to.
+    private func silence(_ request: TransportRequest) async throws -> TransportError {
+        try await scheduler.wait(UInt64(request.timeoutSeconds) * 1_000_000)
+        return TransportError("no answer from \(request.address)", isUnreachable: true)
+    }
+}
+
+/// One node's side of the network.
+struct NetworkTransport: Transport {
+    let network: Network
+    let index: Int
+
+    func send(_ request: TransportRequest) async throws(TransportError) -> TransportResponse {
+        do {
+            return try await network.exchange(request, from: index)
+        } catch let error as TransportError {
+            throw error
+        } catch {
+            throw TransportError("the request was cancelled", isUnreachable: false)
+        }
+    }
+}

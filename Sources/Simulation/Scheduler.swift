@@ -1,0 +1,294 @@
+import CExecutorHook
+import Foundation
+import Platform
+import Synchronization
+
+/// Runs every Swift task of the process on one thread, in an order drawn from a seed, by a clock that jumps to the next
+/// moment at which something happens. Simulated hours pass in seconds, and the same seed gives the same run.
+///
+/// There is one a process, since there is one global executor.
+final class Scheduler: @unchecked Sendable {
+    /// Microseconds since the start of the simulated world.
+    typealias Instant = UInt64
+
+    private struct Timer {
+        var time: Instant
+        var number: UInt64
+        var fire: @Sendable () -> Void
+    }
+
+    /// Ties are broken by the order of creation, which is the same in each run.
+    private struct State {
+        var ready: [UnownedJob] = []
+        var timers: [Timer] = []
+        var cancelled: Set<UInt64> = []
+        var nextTimer: UInt64 = 0
+        var now: Instant = 0
+        var random: SplitMix64
+    }
+
+    // Other threads only ever add to it, if at all.
+    private let state: Mutex<State>
+    private let executor = Executor()
+
+    /// The executor that jobs are told they run on.
+    private final class Executor: TaskExecutor {
+        func enqueue(_ job: consuming ExecutorJob) { Scheduler.current.withLock { $0 }?.add(UnownedJob(job)) }
+    }
+
+    private static let current = Mutex<Scheduler?>(nil)
+
+    init(seed: UInt64) {
+        state = Mutex(State(random: SplitMix64(seed: seed)))
+    }
+
+    /// Takes over the global executor of this process.
+    func install() {
+        Scheduler.current.withLock { $0 = self }
+        pando_take_global_jobs(
+            { job in
+                guard let job else { return }
+                Scheduler.current.withLock { $0 }?.add(unsafeBitCast(job, to: UnownedJob.self))
+            },
+            { nanoseconds, job in
+                guard let job, let scheduler = Scheduler.current.withLock({ $0 }) else { return }
+                let later = SendableJob(job: unsafeBitCast(job, to: UnownedJob.self))
+                scheduler.at(scheduler.now + nanoseconds / 1000) { scheduler.add(later.job) }
+            })
+    }
+
+    private struct SendableJob: @unchecked Sendable {
+        let job: UnownedJob
+    }
+
+    var now: Instant { state.withLock { $0.now } }
+
+    private func add(_ job: UnownedJob) {
+        state.withLock { $0.ready.append(job) }
+    }
+
+    /// Calls `fire` at a time.
+    @discardableResult
+    func at(_ time: Instant, _ fire: @escaping @Sendable () -> Void) -> UInt64 {
+        state.withLock { state in
+            state.nextTimer += 1
+            let timer = Timer(time: max(time, state.now), number: state.nextTimer, fire: fire)
+            state.timers.append(timer)
+            siftUp(&state.timers)
+            return timer.number
+        }
+    }
+
+    func cancel(_ timer: UInt64) {
+        state.withLock { _ = $0.cancelled.insert(timer) }
+    }
+
+    /// What became of a run.
+    enum End: Equatable {
+        case done
+        /// Nothing can happen any more.
+        case stuck
+        /// The world went on for longer than it may.
+        case late
+        /// Too many steps: something goes in circles without time passing.
+        case endless
+    }
+
+    /// Runs `body` and everything it starts, on the calling thread, until `body` has returned.
+    func run(until limit: Instant, maximumSteps: Int = 20_000_000, _ body: @escaping @Sendable () async -> Void) -> End {
+        let flag = Flag()
+        Task {
+            await body()
+            flag.set()
+        }
+        for _ in 0..<maximumSteps {
+            if flag.isSet { return .done }
+            if let job = takeReady() {
+                job.runSynchronously(on: executor.asUnownedTaskExecutor())
+                continue
+            }
+            guard let timer = takeTimer() else { return .stuck }
+            if timer.time > limit { return .late }
+            timer.fire()
+        }
+        return .endless
+    }
+
+    private final class Flag: Sendable {
+        private let value = Mutex(false)
+        var isSet: Bool { value.withLock { $0 } }
+        func set() { value.withLock { $0 = true } }
+    }
+
+    private func takeReady() -> UnownedJob? {
+        state.withLock { state in
+            if state.ready.isEmpty { return nil }
+            let index = state.random.below(state.ready.count)
+            state.ready.swapAt(index, state.ready.count - 1)
+            return state.ready.removeLast()
+        }
+    }
+
+    private func takeTimer() -> Timer? {
+        state.withLock { state in
+            while let timer = Scheduler.popFirst(&state.timers) {
+                if state.cancelled.remove(timer.number) != nil { continue }
+                state.now = timer.time
+                return timer
+            }
+            return nil
+        }
+    }
+
+    // MARK: A heap
+
+    private static func isBefore(_ left: Timer, _ right: Timer) -> Bool {
+        (left.time, left.number) < (right.time, right.number)
+    }
+
+    private func siftUp(_ timers: inout [Timer]) {
+        var index = timers.count - 1
+        while index > 0, Scheduler.isBefore(timers[index], timers[(index - 1) / 2]) {
+            timers.swapAt(index, (index - 1) / 2)
+            index = (index - 1) / 2
+        }
+    }
+
+    private static func popFirst(_ timers: inout [Timer]) -> Timer? {
+        guard !timers.isEmpty else { return nil }
+        timers.swapAt(0, timers.count - 1)
+        let first = timers.removeLast()
+        var index = 0
+        while true {
+            var least = index
+            for child in [2 * index + 1, 2 * index + 2] where child < timers.count && isBefore(timers[child], timers[least]) {
+                least = child
+            }
+            if least == index { return first }
+            timers.swapAt(index, least)
+            index = least
+        }
+    }
+}
+
+extension Scheduler {
+    /// Returns after a span of the world's time.
+    /// - Throws: `CancellationError` as soon as the task is cancelled.
+    func wait(_ microseconds: UInt64) async throws {
+        let wait = Wait()
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                guard wait.begin(continuation) else { return }
+                wait.timer = at(now &+ min(microseconds, 1 << 50)) { wait.end(nil) }
+            }
+        } onCancel: {
+            if let timer = wait.end(CancellationError()) { cancel(timer) }
+        }
+    }
+
+    private final class Wait: Sendable {
+        private struct State {
+            var continuation: CheckedContinuation<Void, any Error>?
+            var isOver = false
+            var timer: UInt64?
+        }
+
+        private let state = Mutex(State())
+
+        var timer: UInt64? {
+            get { state.withLock { $0.timer } }
+            set { state.withLock { $0.timer = newValue } }
+        }
+
+        func begin(_ continuation: CheckedContinuation<Void, any Error>) -> Bool {
+            let isOver = state.withLock { state in
+                if !state.isOver { state.continuation = continuation }
+                return state.isOver
+            }
+            if isOver { continuation.resume(throwing: CancellationError()) }
+            return !isOver
+        }
+
+        @discardableResult
+        func end(_ error: (any Error)?) -> UInt64? {
+            let (continuation, timer) = state.withLock { state in
+                defer { state.continuation = nil }
+                state.isOver = true
+                return (state.continuation, state.timer)
+            }
+            if let error { continuation?.resume(throwing: error) } else { continuation?.resume() }
+            return continuation == nil ? nil : timer
+        }
+    }
+}
+
+/// A node's clocks in the simulated world: a monotonic one that runs a little fast or slow, and a wall clock that shows
+/// whatever time somebody set it to.
+final class SimulatedTime: TimeSource {
+    private struct State {
+        /// How much faster than the world's time, in millionths.
+        var drift: Int64
+        /// The monotonic clock less the world's time at the start of this machine.
+        var start: UInt64
+        /// The wall clock less the true time, in microseconds.
+        var error: Int64
+        /// Where the wall clock stands still, if it does.
+        var frozenAt: UInt64?
+    }
+
+    /// The true time of the world's start, in microseconds since 1970.
+    static let epoch: UInt64 = 1_760_000_000_000_000
+
+    private let scheduler: Scheduler
+    private let state: Mutex<State>
+
+    init(scheduler: Scheduler, drift: Int64, start: UInt64, error: Int64) {
+        self.scheduler = scheduler
+        state = Mutex(State(drift: drift, start: start, error: error))
+    }
+
+    func wallMicroseconds() -> UInt64 {
+        let now = scheduler.now
+        return state.withLock { state in
+            if let frozen = state.frozenAt { return frozen }
+            return UInt64(clamping: Int64(SimulatedTime.epoch + now) + state.error)
+        }
+    }
+
+    func monotonicMicroseconds() -> UInt64 {
+        let now = scheduler.now
+        return state.withLock { state in
+            state.start + UInt64(Int64(now) + Int64(now) * state.drift / 1_000_000)
+        }
+    }
+
+    func wait(_ duration: Duration) async throws {
+        let (seconds, attoseconds) = duration.components
+        let span = UInt64(clamping: seconds).multipliedReportingOverflow(by: 1_000_000)
+        try await scheduler.wait(span.overflow ? 1 << 50 : span.partialValue + UInt64(clamping: attoseconds / 1_000_000_000_000))
+    }
+
+    /// Somebody sets the wall clock.
+    func setWallClock(error: Int64) {
+        state.withLock { state in
+            state.error = error
+            state.frozenAt = nil
+        }
+    }
+
+    func freezeWallClock() {
+        let wall = wallMicroseconds()
+        state.withLock { $0.frozenAt = wall }
+    }
+}
+
+/// Chance drawn from a seed. No secret in a simulation is one.
+final class SimulatedRandomness: Randomness {
+    private let random: Mutex<SplitMix64>
+
+    init(seed: UInt64) {
+        random = Mutex(SplitMix64(seed: seed))
+    }
+
+    func bytes(_ count: Int) -> [UInt8] { random.withLock { $0.bytes(count) } }
+}

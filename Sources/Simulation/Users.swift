@@ -1,0 +1,130 @@
+import Foundation
+import Platform
+
+/// Somebody who works at one machine: writes, deletes, moves and settles conflicts, through the routes that people use.
+struct User {
+    let world: World
+    let machine: Machine
+    var random: SplitMix64
+    var operationsLeft: Int
+
+    private static let longestPause: UInt64 = 400_000
+    private static let names = ["/a.txt", "/b.psd", "/d/a.txt", "/d/b.psd", "/d/e/c.mov", "/hot.txt"]
+    private static let directories = ["/d", "/d/e", "/g"]
+
+    mutating func work() async {
+        while operationsLeft > 0, world.failure == nil {
+            operationsLeft -= 1
+            do {
+                try await world.scheduler.wait(UInt64(random.below(Int(User.longestPause))))
+                // Who finds the node down waits for it.
+                guard machine.isRunning else { continue }
+                try await act()
+            } catch is Machine.Unreachable {
+                continue
+            } catch let error as TransportError {
+                // The machine died under the request.
+                world.note("user at node \(machine.index): \(error)")
+            } catch {
+                if machine.isRunning { world.note("user at node \(machine.index): \(error)") }
+            }
+        }
+    }
+
+    private mutating func act() async throws {
+        switch random.below(20) {
+        case 0...1: try await delete(random.once(in: 4) ? random.pick(User.directories) : somePath())
+        case 2 where world.features.movesThings: try await move()
+        case 3...5 where world.features.resolvesConflicts: try await resolve()
+        case 6: try await makeDirectory()
+        case 7 where world.features.movesThings: try await copy()
+        default: try await put()
+        }
+    }
+
+    private mutating func somePath() -> String {
+        random.once(in: 3) ? "/hot.txt" : random.pick(User.names)
+    }
+
+    // MARK: Operations
+
+    private mutating func put() async throws {
+        let path = somePath()
+        let isLarge = world.features.hasLargeFiles && random.once(in: 25)
+        // Now and then the same bytes as somebody else's, which is no conflict.
+        var body = random.once(in: 6) ? Array("the same".utf8) : Array("content \(world.nextNumber())".utf8)
+        if isLarge { body += random.bytes(300_000 + random.below(400_000)) }
+        let content = body
+        try await change([path], .write) { machine in
+            let answer = try await machine.request("PUT", "/files\(path)", content, contentType: "text/plain")
+            return answer.status == 200 || answer.status == 201 ? (answer.status, answer.body, path) : (answer.status, [], path)
+        }
+    }
+
+    private mutating func delete(_ path: String) async throws {
+        try await change([path], .write) { machine in
+            (try await machine.request("DELETE", "/files\(path)?recursive=true").status, [], path)
+        }
+    }
+
+    private mutating func makeDirectory() async throws {
+        let path = random.pick(User.directories)
+        try await change([path], .write) { machine in (try await machine.request("PUT", "/files\(path)/").status, [], path) }
+    }
+
+    private mutating func move() async throws {
+        let source = random.once(in: 3) ? random.pick(User.directories) : somePath()
+        let target = random.once(in: 2) ? "/moved-\(world.nextNumber())" : somePath()
+        guard !target.hasPrefix(source), !source.hasPrefix(target) else { return }
+        let body = Array(#"{"to":"\#(target)","replace":true}"#.utf8)
+        try await change([source, target], .write) { machine in
+            (try await machine.request("PATCH", "/files\(source)", body, contentType: "application/json").status, [], source)
+        }
+    }
+
+    private mutating func copy() async throws {
+        let (source, target) = (somePath(), somePath())
+        guard source != target else { return }
+        let body = Array(#"{"from":"\#(source)","to":"\#(target)","replace":true}"#.utf8)
+        try await change([source, target], .write) { machine in
+            (try await machine.request("POST", "/files/copy", body, contentType: "application/json").status, [], target)
+        }
+    }
+
+    private mutating func resolve() async throws {
+        let listed = try await machine.request("GET", "/sync/conflicts?limit=50")
+        guard listed.status == 200, let list = try JSONSerialization.jsonObject(with: Data(listed.body)) as? [String: Any],
+            let items = list["items"] as? [[String: Any]], !items.isEmpty
+        else { return }
+        let item = items[random.below(items.count)]
+        guard let path = item["path"] as? String, let losers = item["losers"] as? [[String: Any]], !losers.isEmpty else { return }
+        let version = losers[random.below(losers.count)]["version"] as? String ?? "winner"
+        let pick = random.once(in: 2) ? "winner" : version
+        let body = Array(#"{"pick":"\#(pick)"}"#.utf8)
+        try await change([path], .resolve) { machine in
+            (try await machine.request("POST", "/sync/conflicts\(path)", body, contentType: "application/json").status, [], path)
+        }
+    }
+
+    /// Does something to paths that nobody else at this node works on meanwhile, and checks the answer.
+    private func change(
+        _ paths: [String], _ intent: Model.Intent,
+        _ body: @Sendable (Machine) async throws -> (status: Int, body: [UInt8], path: String)
+    ) async throws {
+        let node = machine.index
+        guard world.take(paths, on: node) else { return }
+        defer { world.giveBack(paths, on: node) }
+        if intent == .resolve { world.withModel { for path in paths { $0.begin(intent, at: path, on: node) } } }
+        defer { world.withModel { for path in paths { $0.end(at: path, on: node) } } }
+        let answer = try await body(machine)
+        world.note("user at node \(node): \(intent) \(paths.joined(separator: " ")) gave \(answer.status)")
+        // A full disk and a node that closes may say so; nothing else is the node's fault.
+        if answer.status >= 500, answer.status != 503, answer.status != 507, machine.isRunning, !machine.isBroken {
+            world.fail("a request on \(paths[0]) at node \(node) gave \(answer.status)")
+        }
+        guard !answer.body.isEmpty,
+            let item = try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any], let version = item["version"] as? String
+        else { return }
+        if let reason = world.withModel({ $0.acknowledge(version, at: answer.path) }) { world.fail(reason) }
+    }
+}
