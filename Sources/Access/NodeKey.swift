@@ -9,6 +9,11 @@ public struct NodeKey: Sendable {
     /// How many random bytes make a key.
     public static let byteCount = 32
 
+    /// A new identity.
+    public init() {
+        signingKey = Curve25519.Signing.PrivateKey()
+    }
+
     /// - Parameter rawBytes: the 32 bytes of the private key; nil if they are not one.
     public init?(rawBytes: [UInt8]) {
         guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: rawBytes) else { return nil }
