@@ -32,7 +32,7 @@ let package = Package(
         .library(name: "FileDatabase", targets: ["FileDatabase"]),
         // What FileDatabase stands on, for programs that use it directly.
         .library(name: "PandoStorage", targets: ["Content", "Causality", "Merkle", "Platform", "Objects"]),
-        .library(name: "PandoNode", targets: ["Node"]),
+        .library(name: "PandoNode", targets: ["Node", "Access"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),

@@ -16,6 +16,7 @@ let package = Package(
         .package(name: "pando", path: ".."),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
     ],
@@ -25,6 +26,8 @@ let package = Package(
             dependencies: [
                 .product(name: "FileDatabase", package: "pando"),
                 .product(name: "PandoStorage", package: "pando"),
+                .product(name: "PandoNode", package: "pando"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ],

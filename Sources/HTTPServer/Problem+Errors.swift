@@ -21,6 +21,9 @@ extension Problem {
             case .missing, .damaged: self.init(.internalServerError, "a stored object is missing or damaged; run 'pando verify'")
             case .disk, .failed, .index, .format: self.init(.serviceUnavailable, error.description)
             }
+        case let error as DiskError:
+            self = error.code == .full
+                ? Problem(.diskFull, "the disk is full; nothing was changed") : Problem(.serviceUnavailable, "the disk fails: \(error.reason)")
         case let error as InvalidPath: self.init(.badRequest, "the path \(error.reason)", path: error.path)
         case let error as MalformedBytes: self.init(.badRequest, "the body is malformed: \(error)")
         case let error as MissingNode: self.init(.internalServerError, "\(error); run 'pando verify'")

@@ -13,7 +13,7 @@ public struct TokenGrant: Sendable {
     public var refreshToken: String
 }
 
-/// Tokens that were checked lately, and the refresh tokens that are out.
+/// Tokens that were checked lately.
 struct Sessions {
     struct Checked {
         var claims: TokenClaims
@@ -22,19 +22,9 @@ struct Sessions {
         var root: ContentHash
     }
 
-    struct Refresh {
-        var keyID: String
-        /// All tokens that grew from one exchange of a key.
-        var chain: String
-        var isUsed = false
-        var expiresAt: Date
-    }
-
     static let maximumChecked = 10_000
-    static let maximumRefresh = 100_000
 
     var checked: [ContentHash: Checked] = [:]
-    var refresh: [ContentHash: Refresh] = [:]
 }
 
 /// Who has shown wrong keys, and until when they wait.
@@ -144,21 +134,13 @@ extension Node {
         if let wait = guesses.withLock({ $0.wait(for: client, now: now) }) {
             throw NodeError(.tooManyRequests, "too many wrong tokens; wait \(wait) seconds", retryAfter: wait)
         }
-        let name = ContentHash(sha256: refreshToken.utf8)
-        let known = sessions.withLock { sessions -> Sessions.Refresh? in
-            guard let known = sessions.refresh[name] else { return nil }
-            if known.isUsed || known.expiresAt < now {
-                sessions.refresh = sessions.refresh.filter { $0.value.chain != known.chain }
-                return nil
-            }
-            sessions.refresh[name]?.isUsed = true
-            return known
-        }
-        guard let known, let key = cluster.keys[known.keyID], key.expiresAt.map({ $0 > now }) ?? true else {
+        let token = RefreshChains.Token(refreshToken)
+        let known: RefreshChains.Chain? = if let token { try await refreshTokens.use(token, now: now) } else { nil }
+        guard let token, let known, let key = cluster.keys[known.keyID], key.expiresAt.map({ $0 > now }) ?? true else {
             guesses.withLock { $0.note(client, now: now) }
             throw NodeError(.unauthorized, "the refresh token is unknown, was used before, or its key is gone; use the API key again")
         }
-        return try await grant(key, cluster, chain: known.chain, now: now)
+        return try await grant(key, cluster, chain: token.chain, now: now)
     }
 
     /// The key that a user's text is, if it is one of the cluster's.
@@ -177,14 +159,10 @@ extension Node {
         let claims = TokenClaims(
             iss: id.description, sub: apiKey.id, aud: clusterID, kind: .user, iat: seconds, exp: expiry,
             jti: randomness.name())
-        let refresh = "pandor_" + randomness.bytes(32).hex
-        sessions.withLock { sessions in
-            if sessions.refresh.count >= Sessions.maximumRefresh { sessions.refresh = sessions.refresh.filter { $0.value.expiresAt > now } }
-            sessions.refresh[ContentHash(sha256: refresh.utf8)] = Sessions.Refresh(
-                keyID: apiKey.id, chain: chain, expiresAt: now.addingTimeInterval(Node.refreshLifetime))
-        }
+        let refresh = RefreshChains.Token(chain: chain, secret: randomness.bytes(32).hex)
+        try await refreshTokens.extend(refresh, keyID: apiKey.id, expiresAt: now.addingTimeInterval(Node.refreshLifetime), now: now)
         return TokenGrant(
             token: try await Tokens.sign(claims, with: key), expiresAt: Date(timeIntervalSince1970: TimeInterval(claims.exp)),
-            refreshToken: refresh)
+            refreshToken: refresh.text)
     }
 }

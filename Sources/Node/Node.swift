@@ -25,6 +25,7 @@ public final class Node: Sendable {
     let randomness: any Randomness
     let label: String?
     let sessions = Mutex(Sessions())
+    let refreshTokens: RefreshJournal
     let guesses = Mutex(WrongGuesses())
     let links = Mutex<[String: PeerLink]>([:])
     /// In the order in which they were started, which is the same in each run of a simulation.
@@ -81,6 +82,7 @@ public final class Node: Sendable {
         let actor = Actor(node: key.id)
         database = try options.openDatabase?(actor, clock) ?? FileDatabase(directory: options.directory, actor: actor, time: clock)
         events = EventHub(database: database, run: instance, time: clock)
+        refreshTokens = try RefreshJournal(directory: options.directory, threads: database.threads, now: clock.date)
         local = try LocalStateFile(directory: options.directory)
         transport = options.transport
         label = options.label

@@ -50,6 +50,20 @@ public enum PrivateFile {
         try OperatingSystemDisk.syncDirectory(directory.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : directory)
     }
 
+    /// Adds to the end of the file, which is made if it is missing. Durable on return; where it fails, a part may have been written.
+    public static func append(_ bytes: [UInt8], to path: String) throws(DiskError) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw .last("open \(path)") }
+        defer { close(descriptor) }
+        var done = 0
+        while done < bytes.count {
+            let count = writeSome(descriptor, bytes[done...])
+            if count < 0, errno != EINTR { throw .last("write \(path)") }
+            done += max(count, 0)
+        }
+        if fsync(descriptor) != 0 { throw .last("sync \(path)") }
+    }
+
     public static func remove(_ path: String) {
         unlink(path)
     }

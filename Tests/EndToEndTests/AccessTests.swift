@@ -122,6 +122,8 @@ struct AccessTests {
         let second = try refresh(first["refresh_token"].text ?? "")
         #expect(second.status == 200)
         #expect(try node.send("GET", "/files/", as: .token(second.json["token"].text ?? "")).status == 200)
+        // It outlives a restart, and so does that the first was used.
+        try node.restart()
         let third = try refresh(second.json["refresh_token"].text ?? "")
         #expect(third.status == 200)
         // Used twice: somebody has stolen it, so the whole chain ends.
