@@ -31,6 +31,12 @@ public struct Peer: Codable, Sendable {
     public var reason: String?
     /// The peer's clock against ours.
     public var offsetMicroseconds: Double?
+    /// How far the offset can be off.
+    public var errorMicroseconds: Double?
+    /// How old what is here of the peer's may be; 0 where nothing is missing.
+    public var lagSeconds: Double?
+    public var bytesReceived: UInt64?
+    public var bytesSent: UInt64?
     public var syncPaths: [String]?
     public var lastSyncAt: String?
     public var inSync: Bool?
@@ -39,6 +45,10 @@ public struct Peer: Codable, Sendable {
         case label, address, state, reason
         case nodeID = "node_id"
         case offsetMicroseconds = "offset_us"
+        case errorMicroseconds = "error_us"
+        case lagSeconds = "lag_seconds"
+        case bytesReceived = "bytes_received"
+        case bytesSent = "bytes_sent"
         case syncPaths = "sync_paths"
         case lastSyncAt = "last_sync_at"
         case inSync = "in_sync"
@@ -50,12 +60,12 @@ public struct Member: Codable, Sendable {
     public var nodeID: String
     public var label: String?
     public var address: String?
-    public var addedAt: String?
+    public var joinedAt: String?
 
     enum CodingKeys: String, CodingKey {
         case label, address
         case nodeID = "node_id"
-        case addedAt = "added_at"
+        case joinedAt = "joined_at"
     }
 }
 

@@ -38,6 +38,8 @@ public struct PeerInfo: Codable, Sendable {
     public var lastSyncAt: String?
     public var root: String?
     public var inSync: Bool
+    /// How old what is here of the peer's may be; 0 where nothing is missing, nil where nothing was ever synced.
+    public var lagSeconds: Double?
     public var bytesReceived: UInt64
     public var bytesSent: UInt64
 }
@@ -77,11 +79,13 @@ extension Node {
         let now = clock.monotonicMicroseconds()
         return link.state.withLock { state in
             let estimate = state.honeymoon.filter.estimate(at: now)
+            let inSync = state.phase == .active && state.root == own
             return PeerInfo(
                 nodeID: state.nodeID?.description, label: state.label, address: state.address, state: state.phase.rawValue,
                 reason: state.reason, offsetUs: estimate.map { clock.offset(of: $0) }, delayUs: estimate?.delay, errorUs: estimate?.error,
                 syncPaths: state.syncPaths, lastSyncAt: state.lastSyncAt?.rfc3339, root: state.root?.description,
-                inSync: state.phase == .active && state.root == own, bytesReceived: state.bytesReceived, bytesSent: state.bytesSent)
+                inSync: inSync, lagSeconds: inSync ? 0 : state.lastSyncAt.map { max(0, clock.date.timeIntervalSince($0)) },
+                bytesReceived: state.bytesReceived, bytesSent: state.bytesSent)
         }
     }
 
@@ -151,6 +155,7 @@ extension PeerInfo {
         try container.encode(lastSyncAt, forKey: .lastSyncAt)
         try container.encode(root, forKey: .root)
         try container.encode(inSync, forKey: .inSync)
+        try container.encode(lagSeconds, forKey: .lagSeconds)
         try container.encode(bytesReceived, forKey: .bytesReceived)
         try container.encode(bytesSent, forKey: .bytesSent)
     }

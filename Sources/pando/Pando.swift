@@ -27,7 +27,7 @@ struct Pando: AsyncParsableCommand {
                 Copy.self, MakeDirectory.self,
             ]),
             CommandGroup(name: "Cluster", subcommands: [
-                Login.self, Invite.self, Join.self, Peers.self, Members.self, Status.self, Sync.self, Conflicts.self,
+                Login.self, Keys.self, Invite.self, Join.self, Peers.self, Members.self, Status.self, Sync.self, Conflicts.self,
             ]),
         ])
 }

@@ -21,7 +21,7 @@ struct Members: AsyncParsableCommand {
                 for member in members {
                     table.add(
                         member.nodeID, Output.shown(member.label ?? "-"), Output.shown(member.address ?? "-"),
-                        Output.time(member.addedAt))
+                        Output.time(member.joinedAt))
                 }
                 table.print()
             }

@@ -6,8 +6,19 @@ struct Status: AsyncParsableCommand {
 
     @OptionGroup var options: GlobalOptions
 
+    @Flag(help: "Look again and again, with the peers: on a live screen, or line by line where the output is no terminal. Ctrl-C ends.")
+    var watch = false
+
+    @Option(help: "Seconds between two looks.")
+    var interval = 1.0
+
+    func validate() throws {
+        guard (0.1...3600).contains(interval) else { throw ValidationError("--interval is a number of seconds between 0.1 and 3600") }
+    }
+
     func run() async throws {
         try await options.withClient { client in
+            if watch { return try await StatusWatch(client: client, interval: .seconds(interval), isJSON: options.json).run() }
             if options.json {
                 try Output.json(try await client.status(as: JSONValue.self))
                 return

@@ -18,11 +18,16 @@ struct Table {
     }
 
     func print() {
+        for line in lines { Output.line(line) }
+    }
+
+    /// The rows as they are printed.
+    var lines: [String] {
         var widths = [Int](repeating: 0, count: alignments.count)
         for row in rows {
             for (column, cell) in row.enumerated() { widths[column] = max(widths[column], cell.count) }
         }
-        for row in rows {
+        return rows.map { row in
             var line = ""
             for (column, cell) in row.enumerated() {
                 let padding = String(repeating: " ", count: widths[column] - cell.count)
@@ -30,7 +35,7 @@ struct Table {
                 line += alignments[column] == .left ? cell + padding : padding + cell
             }
             while line.last == " " { line.removeLast() }
-            Output.line(line)
+            return line
         }
     }
 }
