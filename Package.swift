@@ -33,6 +33,8 @@ let package = Package(
         // What FileDatabase stands on, for programs that use it directly.
         .library(name: "PandoStorage", targets: ["Content", "Causality", "Merkle", "Platform", "Objects"]),
         .library(name: "PandoNode", targets: ["Node", "Access"]),
+        // What nodes say to each other, without I/O.
+        .library(name: "PandoProtocol", targets: ["Content", "Causality", "Merkle", "Access", "Replication"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -119,6 +121,8 @@ let package = Package(
         tests(of: "FileDatabase", ["Content", "Causality", "Merkle", "Objects", "Platform", "FileDatabase", "TestSupport"]),
         tests(of: "Node", ["Content", "Causality", "Merkle", "FileDatabase", "Node", "Platform", "TestSupport"]),
         tests(of: "Tidy", []),
+        // Runs the program that is built with it.
+        .testTarget(name: "SimulationTests", dependencies: ["simulate", "Simulation", "Content", "Causality"], swiftSettings: strict),
         // Runs the program that is built with it.
         tests(of: "EndToEnd", ["pando", "Content", crypto]),
     ],

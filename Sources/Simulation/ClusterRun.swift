@@ -175,7 +175,13 @@ public struct ClusterRun: Sendable {
             let list = try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any]
             var listed: [String: Int] = [:]
             for item in list?["items"] as? [[String: Any]] ?? [] {
-                listed[item["path"] as? String ?? ""] = (item["losers"] as? [Any])?.count ?? 0
+                let losers = item["losers"] as? [[String: Any]] ?? []
+                listed[item["path"] as? String ?? ""] = losers.count
+                for loser in losers where loser["deleted"] as? Bool == false {
+                    guard let path = loser["path"] as? String else { return world.fail("node \(node) lists a loser without a path") }
+                    let content = try await machine.request("GET", "/files\(path)")
+                    guard content.status == 200 else { return world.fail("the loser \(path) cannot be read at node \(node): status \(content.status)") }
+                }
             }
             let conflicts = expected.mapValues(\.losers.count).filter { $0.value > 0 }
             if listed != conflicts { world.fail("node \(node) lists conflicts \(listed) where there are \(conflicts)") }

@@ -88,6 +88,8 @@ struct Model {
                 return "\(path) on node \(node): version \(version.dot) was written by nobody"
             }
         }
+        // A directory is told of before what is in it, so this is how the node saw it before the commit.
+        let hidesFile = isDirectory(path, on: node)
         let created = versions.filter { indexes[$0.dot] == nil }.sorted { $0.dot < $1.dot }
         let arrived = versions.compactMap { indexes[$0.dot] }.filter { !known.contains($0) }
         for version in created {
@@ -95,7 +97,7 @@ struct Model {
             var past = known
             for index in arrived where version.hasSeen(writes[index].dot) { past.formUnion(writes[index].past.union([index])) }
             let index = writes.count
-            let replaced = replaced(by: version.content, over: past, as: intents["\(node) \(path)"] ?? .write)
+            let replaced = replaced(by: version.content, over: past, as: intents["\(node) \(path)"] ?? .write, hidesFile: hidesFile)
             if let later = past.first(where: { writes[$0].dot >= version.dot }) {
                 return "\(path) on node \(node): version \(version.dot) saw \(writes[later].dot), and yet is not the later one"
             }
@@ -135,25 +137,39 @@ struct Model {
         return nil
     }
 
-    /// What users see: the current content by path, and how many losers.
+    /// What users see at each path: the current content, and the losers.
     func visible(on node: Int) -> [String: (content: Content, losers: Set<Dot>)] {
-        seen[node].compactMapValues { known in
-            guard let winner = winner(of: known) else { return nil }
+        var result: [String: (content: Content, losers: Set<Dot>)] = [:]
+        for (path, known) in seen[node] {
+            guard let winner = winner(of: known) else { continue }
             let content = writes[winner].content
+            let isDirectory = content == .directory || isDirectory(path, on: node)
             let losers = survivors(of: known).filter { index in
                 let other = writes[index].content
-                return other != content && other != .directory && !(content == .directory && other == .nothing)
+                // A file that a directory hides has lost; that somebody deleted it is then no news.
+                if index == winner { return isDirectory && content.rank == 1 }
+                return other != content && other != .directory && !(isDirectory && other == .nothing)
             }
-            return (content, Set(losers.map { writes[$0].dot }))
+            result[path] = (isDirectory ? .directory : content, Set(losers.map { writes[$0].dot }))
+        }
+        return result
+    }
+
+    /// Whether something is in the directory of this name.
+    private func isDirectory(_ path: String, on node: Int) -> Bool {
+        seen[node].contains { other, known in
+            other.hasPrefix(path + "/") && winner(of: known).map { writes[$0].content.rank > 0 } == true
         }
     }
 
     // MARK: The rules
 
-    private func replaced(by content: Content, over past: Set<Int>, as intent: Intent) -> Set<Int> {
+    private func replaced(by content: Content, over past: Set<Int>, as intent: Intent, hidesFile: Bool) -> Set<Int> {
         let survivors = survivors(of: past)
         if intent == .resolve { return survivors }
         guard let winner = winner(of: past) else { return [] }
+        // Nobody could see the file that a directory of the same name hides, so nobody meant to replace it.
+        if hidesFile, writes[winner].content.rank == 1 { return [] }
         let contents = [writes[winner].content, content]
         return survivors.filter { $0 == winner || contents.contains(writes[$0].content) }
     }

@@ -11,6 +11,8 @@ struct Campaign {
     var runs: Int?
     var minutes: Double?
     var jobs: Int
+    /// Whether a shorter run is looked for behind each that fails.
+    var shrinks: Bool
 
     func run() throws {
         let start = Date()
@@ -40,13 +42,14 @@ struct Campaign {
         let seconds = Date().timeIntervalSince(start)
         print("\(done) runs from seed \(first) in \(Int(seconds)) s (\(Int(Double(done) / seconds * 60)) a minute): "
             + "\(commits) commits, \(acknowledged) versions told to users, \(messages) messages, \(failures.count) failures")
-        for failure in failures { try report(failure.seed, failure.reason) }
+        for failure in failures.sorted(by: { $0.seed < $1.seed }) { try report(failure.seed, failure.reason) }
         if !failures.isEmpty { throw ExitCode.failure }
     }
 
     /// Looks for a shorter run that fails too, and prints how to repeat it.
     private func report(_ seed: UInt64, _ reason: String) throws {
         print("seed \(seed) FAILED: \(reason)")
+        guard shrinks else { return }
         var shortest = Features(seed: seed, isSwarm: isSwarm)
         var words = reason
         var isShorter = true

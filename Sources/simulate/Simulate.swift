@@ -36,6 +36,9 @@ struct Simulate: ParsableCommand {
     @Flag(inversion: .prefixedNo, help: "Leave out features at random, so that each is also tried without the others.")
     var swarm = true
 
+    @Flag(inversion: .prefixedNo, help: "Look for a shorter run behind each that fails.")
+    var shrink = true
+
     @Flag(help: "Print each line of the trace.")
     var trace = false
 
@@ -59,7 +62,7 @@ struct Simulate: ParsableCommand {
         } else if let last {
             try Worker(isSwarm: swarm).run(from...last)
         } else {
-            try Campaign(isSwarm: swarm, first: from, runs: runs ?? (minutes == nil ? 100 : nil), minutes: minutes, jobs: jobs).run()
+            try Campaign(isSwarm: swarm, first: from, runs: runs ?? (minutes == nil ? 100 : nil), minutes: minutes, jobs: jobs, shrinks: shrink).run()
         }
     }
 

@@ -1,0 +1,99 @@
+import Causality
+import Content
+@testable import Simulation
+import Testing
+
+/// That the model can find fault: each of its words is provoked once.
+@Suite("The model that simulations are held against")
+struct ModelTests {
+    private let nodes = [NodeID(publicKey: [1]), NodeID(publicKey: [2])]
+
+    private func model() -> Model {
+        var model = Model(nodeCount: 2)
+        for (index, node) in nodes.enumerated() { model.name(index, node) }
+        return model
+    }
+
+    private func dot(_ time: UInt64, by node: Int) -> Dot {
+        Dot(timestamp: Timestamp(microseconds: time), actor: Actor(node: nodes[node]))
+    }
+
+    private func shown(_ dot: Dot, _ text: String, sees: Bool = false) -> Model.Shown {
+        Model.Shown(dot: dot, content: .file(text), hasSeen: { _ in sees })
+    }
+
+    /// Node 0 writes, node 1 writes apart from it, and each hears of the other.
+    private func conflicted(_ model: inout Model) -> (Dot, Dot) {
+        let (first, second) = (dot(1, by: 0), dot(2, by: 1))
+        #expect(model.observe([shown(first, "a")], winner: first, at: "/f", on: 0) == nil)
+        #expect(model.observe([shown(second, "b")], winner: second, at: "/f", on: 1) == nil)
+        for node in 0...1 {
+            #expect(model.observe([shown(first, "a"), shown(second, "b")], winner: second, at: "/f", on: node) == nil)
+        }
+        return (first, second)
+    }
+
+    @Test func `What was written apart is a conflict, with the later one current`() {
+        var model = model()
+        let (first, _) = conflicted(&model)
+        #expect(model.visible(on: 0)["/f"]?.content == .file("b"))
+        #expect(model.visible(on: 0)["/f"]?.losers == [first])
+        #expect(model.checkComplete(0) == nil)
+    }
+
+    @Test func `A lost loser is found`() {
+        var model = model()
+        let (_, second) = conflicted(&model)
+        #expect(model.observe([shown(second, "b")], winner: second, at: "/f", on: 0)?.contains("is gone") == true)
+    }
+
+    @Test func `A wrong winner is found`() {
+        var model = model()
+        let (first, second) = conflicted(&model)
+        #expect(model.observe([shown(first, "a"), shown(second, "b")], winner: first, at: "/f", on: 0)?.contains("is current") == true)
+    }
+
+    @Test func `What comes back is found`() {
+        var model = model()
+        let (first, second) = (dot(1, by: 0), dot(2, by: 0))
+        #expect(model.observe([shown(first, "a")], winner: first, at: "/f", on: 0) == nil)
+        #expect(model.observe([shown(second, "b")], winner: second, at: "/f", on: 0) == nil)
+        #expect(model.observe([shown(first, "a"), shown(second, "b")], winner: second, at: "/f", on: 0)?.contains("is back") == true)
+    }
+
+    @Test func `A version in another's name is found, and one whose content changes`() {
+        var model = model()
+        #expect(model.observe([shown(dot(1, by: 1), "a")], winner: dot(1, by: 1), at: "/f", on: 0)?.contains("by nobody") == true)
+        #expect(model.observe([shown(dot(1, by: 0), "a")], winner: dot(1, by: 0), at: "/f", on: 0) == nil)
+        #expect(model.observe([shown(dot(1, by: 0), "b")], winner: dot(1, by: 0), at: "/f", on: 0)?.contains("not what was written") == true)
+    }
+
+    @Test func `A write that is not later than what it saw is found`() {
+        var model = model()
+        let (_, second) = conflicted(&model)
+        let early = dot(1, by: 1)
+        #expect(model.observe([shown(second, "b"), shown(early, "c", sees: true)], winner: second, at: "/f", on: 1) != nil)
+    }
+
+    @Test func `A node that never heard of a version is found, and an acknowledgement of nothing`() {
+        var model = model()
+        #expect(model.observe([shown(dot(1, by: 0), "a")], winner: dot(1, by: 0), at: "/f", on: 0) == nil)
+        #expect(model.checkComplete(0) == nil)
+        #expect(model.checkComplete(1) != nil)
+        #expect(model.acknowledge(dot(1, by: 0).description, at: "/f") == nil)
+        #expect(model.acknowledge(dot(9, by: 0).description, at: "/f") != nil)
+    }
+
+    @Test func `Resolving replaces all, a plain write only the winner`() {
+        var model = model()
+        let (first, second) = conflicted(&model)
+        let third = dot(3, by: 0)
+        #expect(model.observe([shown(first, "a"), shown(third, "c")], winner: third, at: "/f", on: 0) == nil)
+        #expect(model.visible(on: 0)["/f"]?.losers == [first])
+        model.begin(.resolve, at: "/f", on: 1)
+        let fourth = dot(4, by: 1)
+        #expect(model.observe([shown(fourth, "b")], winner: fourth, at: "/f", on: 1) == nil)
+        #expect(model.visible(on: 1)["/f"]?.losers == [])
+        _ = second
+    }
+}

@@ -1,0 +1,52 @@
+import Foundation
+import Testing
+
+/// Runs the program that is built beside the tests: a simulation takes over its whole process.
+@Suite("Simulated clusters")
+struct SimulateProgramTests {
+    private static let program: String = {
+        if let set = ProcessInfo.processInfo.environment["SIMULATE_PROGRAM"], !set.isEmpty { return set }
+        var candidates = CommandLine.arguments.map { URL(filePath: $0) }
+        candidates.append(URL(filePath: "/proc/self/exe").resolvingSymlinksInPath())
+        for candidate in candidates {
+            let beside = candidate.resolvingSymlinksInPath().deletingLastPathComponent().appending(path: "simulate").path()
+            if FileManager.default.isExecutableFile(atPath: beside) { return beside }
+        }
+        return "simulate"
+    }()
+
+    private func simulate(_ arguments: [String]) async throws -> (status: Int32, output: String) {
+        let process = Process()
+        process.executableURL = URL(filePath: Self.program)
+        process.arguments = arguments
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let bytes = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return (process.terminationStatus, String(decoding: bytes, as: UTF8.self))
+    }
+
+    @Test func `A seed is a run, to the byte`() async throws {
+        let small = #"{"nodes":3,"topology":"ring","operations":60,"hasPartitions":true,"hasCrashes":true,"hasBadWeather":true,"hasWrongClocks":true,"hasFullDisks":true,"movesThings":true,"resolvesConflicts":true,"hasLargeFiles":true}"#
+        let runs = [try await simulate(["--seed", "11", "--trace", "--features", small]), try await simulate(["--seed", "11", "--trace", "--features", small])]
+        #expect(runs[0].status == 0, Comment(rawValue: String(runs[0].output.suffix(2000))))
+        #expect(runs[0].output.split(separator: "\n").count > 50)
+        #expect(runs[0].output == runs[1].output)
+        let other = try await simulate(["--seed", "12", "--trace", "--features", small])
+        #expect(other.output != runs[0].output)
+    }
+
+    /// Seeds that once failed, with what was wrong in `docs/simulation.md`, and the first ones of a row.
+    @Test(arguments: ["1", "2"])
+    func nothingIsWrong(seed: String) async throws {
+        let run = try await simulate(["--seed", seed])
+        #expect(run.status == 0, Comment(rawValue: String(run.output.suffix(2000))))
+        #expect(run.output.contains("nothing wrong"))
+    }
+
+    @Test func `Wrong use is told`() async throws {
+        #expect(try await simulate(["--runs", "0"]).status != 0)
+        #expect(try await simulate(["--seed", "1", "--runs", "3"]).status != 0)
+    }
+}
