@@ -53,6 +53,8 @@ struct Model {
     private var nodes: [NodeID: Int] = [:]
     /// What has been asked for and not been answered yet.
     private var intents: [String: Intent] = [:]
+    /// Where a request failed in a way that leaves open whether it was done: what is found after a start may be its work.
+    private var openResolutions: Set<String> = []
 
     init(nodeCount: Int) {
         seen = Array(repeating: [:], count: nodeCount)
@@ -61,7 +63,13 @@ struct Model {
     mutating func name(_ node: Int, _ id: NodeID) { nodes[id] = node }
 
     mutating func begin(_ intent: Intent, at path: String, on node: Int) { intents["\(node) \(path)"] = intent }
-    mutating func end(at path: String, on node: Int) { intents["\(node) \(path)"] = nil }
+
+    /// - Parameter isCertain: whether the answer says if it was done.
+    mutating func end(at path: String, on node: Int, isCertain: Bool) {
+        let name = "\(node) \(path)"
+        if !isCertain, intents[name] == .resolve { openResolutions.insert(name) }
+        intents[name] = nil
+    }
 
     var acknowledgedCount: Int { writes.count { $0.isAcknowledged } }
 
@@ -97,7 +105,10 @@ struct Model {
             var past = known
             for index in arrived where version.hasSeen(writes[index].dot) { past.formUnion(writes[index].past.union([index])) }
             let index = writes.count
-            let replaced = replaced(by: version.content, over: past, as: intents["\(node) \(path)"] ?? .write, hidesFile: hidesFile)
+            var intent = intents["\(node) \(path)"] ?? .write
+            // Nobody can say which of the two this is, except that a resolution leaves nothing else.
+            if openResolutions.remove("\(node) \(path)") != nil, versions.count == 1 { intent = .resolve }
+            let replaced = replaced(by: version.content, over: past, as: intent, hidesFile: hidesFile)
             if let later = past.first(where: { writes[$0].dot >= version.dot }) {
                 return "\(path) on node \(node): version \(version.dot) saw \(writes[later].dot), and yet is not the later one"
             }

@@ -115,8 +115,10 @@ struct User {
         guard world.take(paths, on: node) else { return }
         defer { world.giveBack(paths, on: node) }
         if intent == .resolve { world.withModel { for path in paths { $0.begin(intent, at: path, on: node) } } }
-        defer { world.withModel { for path in paths { $0.end(at: path, on: node) } } }
+        var isCertain = false
+        defer { world.withModel { for path in paths { $0.end(at: path, on: node, isCertain: isCertain) } } }
         let answer = try await body(machine)
+        isCertain = answer.status < 500
         world.note("user at node \(node): \(intent) \(paths.joined(separator: " ")) gave \(answer.status)")
         // A full disk and a node that closes may say so; nothing else is the node's fault.
         if answer.status >= 500, answer.status != 503, answer.status != 507, machine.isRunning, !machine.isBroken {
