@@ -20,8 +20,10 @@ public struct TokenClaims: Sendable, Codable, Equatable {
     public var exp: Int64
     /// Makes every token different.
     public var jti: String
+    /// The node whose key the holder of a user's token has shown to hold.
+    public var node: String?
 
-    public init(iss: String, sub: String, aud: String, kind: Kind, iat: Int64, exp: Int64, jti: String) {
+    public init(iss: String, sub: String, aud: String, kind: Kind, iat: Int64, exp: Int64, jti: String, node: String? = nil) {
         self.iss = iss
         self.sub = sub
         self.aud = aud
@@ -29,6 +31,7 @@ public struct TokenClaims: Sendable, Codable, Equatable {
         self.iat = iat
         self.exp = exp
         self.jti = jti
+        self.node = node
     }
 
     /// The subject of a token that the data directory's owner made.

@@ -11,6 +11,9 @@ public struct JoinResult: Sendable {
     /// Paths that were conflicted before and after.
     public var conflictsBefore: UInt64
     public var conflictsAfter: UInt64
+    /// The tree's roots.
+    public var before: ContentHash
+    public var after: ContentHash
 }
 
 extension FileDatabase {
@@ -37,7 +40,7 @@ extension FileDatabase {
             draft.observe(latest)
             let result = JoinResult(
                 isChanged: joined.root != current.root, conflictsBefore: current.aggregates.conflicts,
-                conflictsAfter: joined.aggregates.conflicts)
+                conflictsAfter: joined.aggregates.conflicts, before: current.root, after: joined.root)
             if result.isChanged {
                 draft.replace(tree, with: joined)
                 draft.note(cause: cause)
@@ -64,7 +67,7 @@ extension FileDatabase {
             let after = try draft.settled(tree)
             return JoinResult(
                 isChanged: !changes.isEmpty, conflictsBefore: before.aggregates.conflicts,
-                conflictsAfter: after.aggregates.conflicts)
+                conflictsAfter: after.aggregates.conflicts, before: before.root, after: after.root)
         }
     }
 

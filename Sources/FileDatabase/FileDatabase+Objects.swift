@@ -37,7 +37,7 @@ extension FileDatabase {
     /// Which of the objects are not stored here. Blocks.
     ///
     /// - Throws: `DatabaseError`: `invalid` for one that is here, but is of another kind or size than its value says.
-    func missingObjects(of needed: [NeededObject]) throws -> [ContentHash] {
+    public func missingObjects(of needed: [NeededObject]) throws -> [ContentHash] {
         let locations = try asDatabaseErrors { try store.locations(of: needed.map(\.hash)) }
         var missing: [ContentHash] = []
         for (object, location) in zip(needed, locations) {

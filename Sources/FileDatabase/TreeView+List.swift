@@ -1,3 +1,4 @@
+import Access
 import Causality
 import Content
 import Merkle
@@ -11,9 +12,8 @@ public struct ListOptions: Sendable {
     public var limit = 1000
     /// The path that the last page ended with.
     public var after: TreePath?
-    /// Whether a path may be shown, and whether anything below one may be, which also shows the directory on the way to it.
-    public var shows: @Sendable (TreePath) -> Bool = { _ in true }
-    public var showsBelow: @Sendable (TreePath) -> Bool = { _ in true }
+    /// Rules that let only some paths be listed, and the directories on the way to them; nil for all.
+    public var rules: RuleSet?
 
     public init() {}
 }
@@ -39,13 +39,14 @@ extension TreeView {
             guard let directory = try entry(at: path)?.subtree else { return Listing(items: [], next: nil) }
             // Losers, deleted names and what the reader may not see are passed over without costing a place.
             let matches: (TreePath) -> Bool = { options.glob?.matches($0) ?? true }
+            let shown = Shown(options.rules)
             var items: [FileInfo] = []
             var walk = try directory.walk(at: path, after: options.after, in: nodes, where: \.isVisible) { place in
-                options.recursive && options.showsBelow(place) && options.glob?.canMatch(below: place) ?? true
+                options.recursive && shown.isShown(below: place) && options.glob?.canMatch(below: place) ?? true
             }
             while let (place, entry) = try walk.next() {
                 guard let info = FileInfo(place, entry), matches(place),
-                    options.shows(place) || info.kind == .directory && options.showsBelow(place)
+                    shown.isShown(place) || info.kind == .directory && shown.isShown(below: place)
                 else { continue }
                 if items.count == options.limit { return Listing(items: items, next: items.last?.path) }
                 items.append(info)
@@ -53,6 +54,20 @@ extension TreeView {
             return Listing(items: items, next: nil)
         }
     }
+}
+
+/// What a listing may show. A class, because the walk and its reader look at it in turn.
+private final class Shown {
+    private var rules: RuleCursor?
+
+    init(_ rules: RuleSet?) {
+        self.rules = rules.map { RuleCursor($0) }
+    }
+
+    func isShown(_ path: TreePath) -> Bool { rules?.allows(.list, path) ?? true }
+
+    /// Whether anything at or below the path may be, which also shows the directory on the way to it.
+    func isShown(below path: TreePath) -> Bool { rules?.mayAllow(.list, below: path) ?? true }
 }
 
 // MARK: - /.conflicts/
@@ -91,13 +106,14 @@ extension TreeView {
         let top = TreePath.root.appending(path.names.dropFirst())
         guard let entry = try entry(at: top) else { return Listing(items: [], next: nil) }
         // A path's losers stand among its children, so the view is put in order before it is cut into pages.
+        let shown = Shown(options.rules)
         var items: [FileInfo] = []
         func add(_ info: FileInfo) {
             if let after = options.after, info.path <= after { return }
             if options.glob?.matches(info.path) ?? true { items.append(info) }
         }
         func addLosers(of entry: Entry, at place: TreePath) {
-            guard options.shows(place) else { return }
+            guard shown.isShown(place) else { return }
             for loser in entry.losers where !loser.value.isTombstone {
                 add(FileInfo(loser: loser, at: TreeView.conflictsPath(of: loser, at: place)))
             }
@@ -105,10 +121,12 @@ extension TreeView {
         if !top.isRoot { addLosers(of: entry, at: top) }
         if let directory = entry.subtree {
             var walk = try directory.walk(at: top, in: nodes, where: { $0.conflicts > 0 }) { place in
-                options.recursive && options.showsBelow(place)
+                options.recursive && shown.isShown(below: place)
             }
             while let (place, entry) = try walk.next() {
-                guard entry.aggregates.conflicts > 0, options.shows(place) || options.showsBelow(place) else { continue }
+                guard entry.aggregates.conflicts > 0, shown.isShown(place) || shown.isShown(below: place) else { continue }
+                // A directory that only leads on is shown if it leads to a conflict that is.
+                if let rules = options.rules, try !hasConflict(at: place, rules: rules) { continue }
                 let view = path.appending(place.names.dropFirst(top.depth))
                 add(FileInfo(conflictsDirectory: view, conflicts: entry.aggregates.conflicts))
                 if options.recursive { addLosers(of: entry, at: place) }

@@ -3,14 +3,16 @@ import Content
 import FileDatabase
 import Hummingbird
 import NIOCore
+import Node
 import Objects
 import Platform
 import Replication
 
-/// `POST /bulk/objects`: checks and stores chunks and manifest nodes while they come.
-func takeObjects(_ call: Call, _ ledger: UploadLedger) async throws -> Response {
+/// `POST /bulk/objects` and `/sync/push/objects`: checks and stores chunks and manifest nodes while they come.
+func takeObjects(_ call: Call) async throws -> Response {
     try call.refuseQuery()
-    guard call.principal.rules.rules.contains(where: { $0.allow.contains(.write) }) else {
+    let ledger = call.node.uploads
+    guard call.principal.rules.allowsSomewhere(.write) else {
         throw Problem(.forbidden, "the key's rules allow to write nowhere")
     }
     var intake = ObjectIntake(call.database)

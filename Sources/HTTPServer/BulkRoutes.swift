@@ -5,15 +5,15 @@ import FileDatabase
 import Hummingbird
 import Merkle
 import NIOCore
+import Node
 import Objects
 import Platform
 
 /// For programs that send many files, or files of which the node has most chunks: `docs/protocol.md`, "Bulk routes".
 func addBulkRoutes(to routes: inout Routes) {
-    let ledger = UploadLedger()
     routes.on(.post, "/bulk/missing") { try await missingObjects($0) }
-    routes.on(.post, "/bulk/objects") { try await takeObjects($0, ledger) }
-    routes.on(.post, "/bulk/commit") { try await commit($0, ledger) }
+    routes.on(.post, "/bulk/objects") { try await takeObjects($0) }
+    routes.on(.post, "/bulk/commit") { try await commit($0) }
 }
 
 // MARK: - /bulk/missing
@@ -45,10 +45,10 @@ private func missingObjects(_ call: Call) async throws -> Response {
 
 // MARK: - /bulk/commit
 
-private func commit(_ call: Call, _ ledger: UploadLedger) async throws -> Response {
+private func commit(_ call: Call) async throws -> Response {
     try call.refuseQuery()
     let body = try await call.collectBody(limit: ServerLimits.bulkCommitBody)
-    let database = call.database
+    let (database, ledger) = (call.database, call.node.uploads)
     let items = try await database.threads.run {
         let items = try decodeItems(Array(buffer: body))
         for item in items {
@@ -74,7 +74,8 @@ private func commit(_ call: Call, _ ledger: UploadLedger) async throws -> Respon
             json.field("created", result.created)
             json.field("replaced", result.replaced)
             json.field("unchanged", result.unchanged)
-            json.field("commit", result.commit)
+            // It names the whole state, of which others see a part.
+            json.field("commit", call.principal.rules.isUnrestricted ? result.commit : nil)
         }
     }
 }
@@ -97,14 +98,7 @@ private func decodeItems(_ bytes: [UInt8]) throws -> [FileDatabase.BulkItem] {
     return items
 }
 
-/// What a value may not be, though it can be written.
 private func check(_ value: Value, _ path: TreePath) throws(Problem) {
-    switch value {
-    case .tombstone: throw Problem(.badRequest, "files are deleted with DELETE /files/PATH, not here", path: path)
-    case .symlink(let target):
-        guard !target.isEmpty, !target.utf8.contains(0) else { throw Problem(.badRequest, "the link's target is empty or has a NUL", path: path) }
-    case .file(let file):
-        guard MediaType.isValid(file.mediaType) else { throw Problem(.badRequest, "the media type is not one", path: path) }
-    case .directory: break
-    }
+    guard !value.isTombstone else { throw Problem(.badRequest, "files are deleted with DELETE /files/PATH, not here", path: path) }
+    if let fault = value.fileFault { throw Problem(.badRequest, fault, path: path) }
 }

@@ -3,6 +3,7 @@ import Content
 import FileDatabase
 import Hummingbird
 import Merkle
+import Node
 import Objects
 import Platform
 
@@ -18,12 +19,10 @@ func addDiffRoutes(to routes: inout Routes) {
 private func diff(_ call: Call) async throws -> Response {
     try call.refuseQuery()
     var fields = try await call.fields()
-    let since = try fields.text("since").map { text throws(Problem) in
-        guard let root = ContentHash(text) else { throw Problem(.badRequest, "'since' must be a root of 64 hexadecimal digits, or null") }
-        return root
-    }
+    let name = try fields.text("since")
+    let since = try name.map { try call.root(named: $0) }
     let globs = try (try fields.texts("paths") ?? []).map { try Glob($0) }
-    let place = try fields.text("after").map { try DiffCursor($0) }
+    let place = try fields.text("after").map { try DiffCursor($0, call) }
     let limit = try fields.integer("limit", in: 1...ServerLimits.maximumListing) ?? ServerLimits.listing
     try fields.finish()
     let (database, view) = (call.database, call.database.view)
@@ -32,15 +31,7 @@ private func diff(_ call: Call) async throws -> Response {
         throw Problem(.forbidden, "the key's rules allow to see nothing")
     }
     return try await database.threads.run {
-        for root in [since, target].compactMap(\.self) where try database.storedNode(root) == nil {
-            throw Problem(.gone, "the root \(root) is no longer known here; start again with \"since\": null")
-        }
-        // The rules speak of paths from the root. Taken for one, the root of a directory that the key may not see would show it.
-        for root in [since, place?.root].compactMap(\.self) where !rules.isUnrestricted {
-            guard try view.hadRoot(root, limit: ServerLimits.diffCommits) else {
-                throw Problem(.gone, "the root \(root) is no longer known here; start again with \"since\": null")
-            }
-        }
+        for root in [since, target].compactMap(\.self) where try database.storedNode(root) == nil { throw Problem.unknownRoot }
         do {
             var walk = try TreeDiff(
                 from: Subtree(root: since ?? Subtree.empty.root, aggregates: .zero), to: Subtree(root: target, aggregates: .zero),
@@ -56,10 +47,33 @@ private func diff(_ call: Call) async throws -> Response {
                 else { continue }
                 if !page.add(difference) { break }
             }
-            return page.response(root: target, since: since)
+            return page.response(call, root: target, since: name)
         } catch let error as StoreError where error.code == .missing && (since != nil || place != nil) {
-            throw Problem(.gone, "a part of that state is no longer here; start again with \"since\": null")
+            throw Problem.unknownRoot
         }
+    }
+}
+
+extension Problem {
+    fileprivate static let unknownRoot = Problem(.gone, "that root is no longer known here; start again with \"since\": null")
+}
+
+extension Call {
+    /// What a root is called in a diff. It names the whole state, so those who may not see all of that get a sealed name, which holds
+    /// as long as their rules do.
+    fileprivate func name(of root: ContentHash) -> String {
+        if principal.rules.isUnrestricted { return root.description }
+        return Cursor.encode(node.sealed(ScopeCursor(root: root, scope: node.scopeName(of: principal)), .difference, for: principal))
+    }
+
+    fileprivate func root(named name: String) throws -> ContentHash {
+        if principal.rules.isUnrestricted {
+            guard let root = ContentHash(name) else { throw Problem(.badRequest, "'since' must be a root of 64 hexadecimal digits, or null") }
+            return root
+        }
+        guard let cursor = node.opened(try Cursor.decode(name), .difference, for: principal), cursor.scope == node.scopeName(of: principal)
+        else { throw Problem.unknownRoot }
+        return cursor.root
     }
 }
 
@@ -68,16 +82,14 @@ private struct DiffCursor {
     var root: ContentHash
     var path: TreePath
 
-    init(_ text: String) throws {
-        let bytes = try Cursor.decode(text)
-        guard bytes.count > ContentHash.byteCount else { throw Cursor.malformed }
-        root = bytes.withUnsafeBytes { ContentHash(UnsafeRawBufferPointer(rebasing: $0[..<ContentHash.byteCount])) }
-        path = try Cursor.path(bytes[ContentHash.byteCount...])
+    init(_ text: String, _ call: Call) throws {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 2 else { throw Cursor.malformed }
+        root = try call.root(named: String(parts[0]))
+        path = try Cursor.path(Cursor.decode(String(parts[1])))
     }
 
-    static func encode(_ root: ContentHash, _ path: TreePath) -> String {
-        Cursor.encode(root.withBytes { Array($0) } + Array(path.description.utf8))
-    }
+    static func encode(_ root: String, _ path: TreePath) -> String { "\(root).\(Cursor.encode(path))" }
 }
 
 private struct DiffPage {
@@ -116,8 +128,9 @@ private struct DiffPage {
         return true
     }
 
-    func response(root: ContentHash, since: ContentHash?) -> Response {
-        .json(reserving: 256 + (added.count + modified.count + deleted.count) * 384) { json in
+    func response(_ call: Call, root: ContentHash, since: String?) -> Response {
+        let root = call.name(of: root)
+        return .json(reserving: 256 + (added.count + modified.count + deleted.count) * 384) { json in
             json.object { json in
                 json.field("root", root)
                 json.field("since", since)

@@ -8,6 +8,7 @@ import Hummingbird
 import Merkle
 import NIOCore
 import Node
+import Platform
 
 /// `GET /events`: what happens here, as server-sent events (WHATWG HTML, "Server-sent events").
 func addEventRoutes(to routes: inout Routes) {
@@ -61,6 +62,8 @@ extension HTTPField.Name {
 
 /// One reader's stream. It ends when the node does, and when the reader's rights do.
 private struct EventStream: Sendable {
+    /// Paths that one commit tells a reader who may not see everything.
+    private static let pathsOfCommit = 100
     /// Heartbeats, and the looks at the reader's rights, are this far apart, in microseconds.
     private static let beat: UInt64 = 2_000_000
 
@@ -76,26 +79,34 @@ private struct EventStream: Sendable {
         var principal = call.principal
         try await writer.write(ready(principal, id: position))
         if let lastID = request.lastID {
-            if let number = number(of: lastID), case .events = hub.events(after: number) {
+            if let number = number(of: lastID, principal), case .events = hub.events(after: number) {
                 position = number
             } else {
-                try await writer.write(resync(id: position))
+                try await writer.write(resync(principal, id: position))
             }
         }
         let clock = call.node.clock
         var nextBeat = clock.monotonicMicroseconds() + EventStream.beat
         while true {
             guard let current = try await holder() else { return }
-            principal = current
             var buffer = ByteBuffer()
+            if current.rules != principal.rules, request.kinds.contains(.commit) {
+                // What was hidden may be visible now, without having changed.
+                buffer.writeImmutableBuffer(message("commit", id: nil) { $0.field("rights", true) })
+            }
+            principal = current
             switch hub.events(after: position) {
             case .closed: return
             case .missed(let newest):
                 position = newest
-                buffer.writeImmutableBuffer(resync(id: newest))
+                buffer.writeImmutableBuffer(resync(principal, id: newest))
             case .events(let events):
                 for event in events {
-                    write(event, for: principal, to: &buffer)
+                    if case .commit(let notice) = event.payload, !principal.rules.isUnrestricted {
+                        try await writeScoped(notice, event, for: principal, to: &buffer)
+                    } else {
+                        write(event, for: principal, to: &buffer)
+                    }
                     position = event.number
                 }
             }
@@ -116,34 +127,42 @@ private struct EventStream: Sendable {
     /// Whoever reads, with the rights that they have now; nil if the stream is to end.
     private func holder() async throws -> Principal? {
         if case .node(let id) = call.principal.identity {
-            // A node's token is for one request; what counts is that it is still a member.
-            return try call.node.isMember(id) ? call.principal : nil
+            // A node's token is for one request; what counts is what it is as a member.
+            return try call.node.principal(of: id)
         }
         return try? await Call.authenticate(call.request, call.node)
     }
 
     // MARK: Names
 
-    private func id(_ number: UInt64) -> String { "\(hub.run)-\(number)" }
+    /// Numbers count what happened. To those who may not see everything they are sealed.
+    private func id(_ number: UInt64, _ principal: Principal) -> String {
+        if principal.rules.isUnrestricted { return "\(hub.run)-\(number)" }
+        let bytes = withUnsafeBytes(of: number.bigEndian) { Array($0) }
+        return "\(hub.run)-" + Cursor.encode(call.node.seal.close(bytes, .event, for: principal))
+    }
 
-    private func number(of id: String) -> UInt64? {
-        let parts = id.split(separator: "-")
+    private func number(of id: String, _ principal: Principal) -> UInt64? {
+        let parts = id.split(separator: "-", maxSplits: 1)
         guard parts.count == 2, parts[0] == hub.run else { return nil }
-        return UInt64(parts[1])
+        if principal.rules.isUnrestricted { return UInt64(parts[1]) }
+        guard let sealed = try? Cursor.decode(String(parts[1])), let bytes = call.node.seal.open(sealed, .event, for: principal), bytes.count == 8
+        else { return nil }
+        return bytes.reduce(0) { $0 << 8 | UInt64($1) }
     }
 
     // MARK: Events
 
     private func ready(_ principal: Principal, id number: UInt64) -> ByteBuffer {
-        message("ready", id: id(number)) { json in
+        message("ready", id: id(number, principal)) { json in
             json.field("node_id", call.node.id.description)
             if principal.rules.isUnrestricted { json.fields(of: call.database.head) }
             json.field("virtual_time", time: Int64(call.node.clock.wallMicroseconds()) * 1000)
         }
     }
 
-    private func resync(id number: UInt64) -> ByteBuffer {
-        message("resync", id: id(number)) { json in
+    private func resync(_ principal: Principal, id number: UInt64) -> ByteBuffer {
+        message("resync", id: id(number, principal)) { json in
             json.field("reason", "events were missed; look at everything anew")
         }
     }
@@ -170,7 +189,7 @@ private struct EventStream: Sendable {
             let visible = notice.paths.filter { shows($0, to: principal) }
             // Where not all paths are told, what the reader waits for may be among the rest.
             guard !visible.isEmpty || notice.hasMore || seesAll && request.prefix == nil else { return }
-            buffer.writeImmutableBuffer(message("commit", id: id(event.number)) { json in
+            buffer.writeImmutableBuffer(message("commit", id: id(event.number, principal)) { json in
                 if seesAll { json.fields(of: notice.head) }
                 json.field("at", time: Int64(notice.head.commit.time.microseconds) * 1000)
                 guard request.wantsPaths else { return }
@@ -180,20 +199,38 @@ private struct EventStream: Sendable {
             })
         case .conflict(let path, let losers):
             guard request.kinds.contains(.conflict), shows(path, to: principal) else { return }
-            buffer.writeImmutableBuffer(message("conflict", id: id(event.number)) { json in
+            buffer.writeImmutableBuffer(message("conflict", id: id(event.number, principal)) { json in
                 json.field("path", path.description)
                 json.field("losers", losers)
             })
         case .resolved(let path):
             guard request.kinds.contains(.resolved), shows(path, to: principal) else { return }
-            buffer.writeImmutableBuffer(message("resolved", id: id(event.number)) { $0.field("path", path.description) })
+            buffer.writeImmutableBuffer(message("resolved", id: id(event.number, principal)) { $0.field("path", path.description) })
         case .peer(let info):
             guard request.kinds.contains(.peer), seesAll else { return }
-            writeEncoded("peer", info, event, to: &buffer)
+            writeEncoded("peer", info, id: id(event.number, principal), to: &buffer)
         case .progress(let report):
             guard request.kinds.contains(.progress), seesAll else { return }
-            writeEncoded("progress", report, event, to: &buffer)
+            writeEncoded("progress", report, id: id(event.number, principal), to: &buffer)
         }
+    }
+
+    /// A commit for one who may not see everything: only where something that they may see has changed, whatever else has.
+    private func writeScoped(_ notice: CommitNotice, _ event: Event, for principal: Principal, to buffer: inout ByteBuffer) async throws {
+        guard request.kinds.contains(.commit) else { return }
+        let (database, limit) = (call.database, request.wantsPaths ? EventStream.pathsOfCommit : 0)
+        let prefix = request.prefix
+        let (paths, isMore) = try await database.threads.run {
+            try database.view.changes(from: notice.before, to: notice.head.commit.files, within: prefix, rules: principal.rules, limit: limit)
+        }
+        guard !paths.isEmpty || isMore else { return }
+        buffer.writeImmutableBuffer(message("commit", id: id(event.number, principal)) { json in
+            json.field("at", time: Int64(notice.head.commit.time.microseconds) * 1000)
+            guard request.wantsPaths else { return }
+            json.key("paths")
+            json.array { json in for path in paths { json.value(path.description) } }
+            json.field("more", isMore)
+        })
     }
 
     private func shows(_ path: TreePath, to principal: Principal) -> Bool {
@@ -209,11 +246,11 @@ private struct EventStream: Sendable {
         return message(name, id: id, &body)
     }
 
-    private func writeEncoded(_ name: StaticString, _ value: some Encodable, _ event: Event, to buffer: inout ByteBuffer) {
+    private func writeEncoded(_ name: StaticString, _ value: some Encodable, id: String, to buffer: inout ByteBuffer) {
         // These types encode without fail; an event that did would be left out.
         guard let bytes = try? JSON.encode(value) else { return }
         var body = ByteBuffer(bytes: bytes)
-        buffer.writeImmutableBuffer(message(name, id: id(event.number), &body))
+        buffer.writeImmutableBuffer(message(name, id: id, &body))
     }
 
     private func message(_ name: StaticString, id: String?, _ body: inout ByteBuffer) -> ByteBuffer {

@@ -19,7 +19,7 @@ func getFile(_ call: Call) async throws -> Response {
     // One trip to the threads for everything that may wait for the disk; the bytes of a small file come along.
     return try await database.threads.run {
         guard let info = try view.info(at: place.path) else { throw Problem.notFound(place.path) }
-        try checkRules(call, info)
+        try checkRules(call, info, view)
         if info.kind == .directory {
             guard !query.showsChunks else { throw Problem(.badRequest, "'chunks' is for files; this is a directory", path: place.path) }
             return try listing(of: place.path, query, view, call)
@@ -32,11 +32,15 @@ func getFile(_ call: Call) async throws -> Response {
 }
 
 /// The rules are those of the path, also for a losing version of it.
-private func checkRules(_ call: Call, _ info: FileInfo) throws {
+private func checkRules(_ call: Call, _ info: FileInfo, _ view: TreeView) throws {
     var path = info.path
     if path.names.first == TreeView.conflictsName {
-        path = try TreePath(names: Array(path.names.dropFirst()))
+        path = info.place
         if info.kind != .directory { path = path.parent ?? path }
+        // A directory of the view stands for conflicts, of which there must be one to show.
+        if info.kind == .directory, !path.isRoot, !call.principal.rules.isUnrestricted, !call.principal.may(.read, path) {
+            guard try view.hasConflict(at: path, rules: call.principal.rules) else { throw Problem.notFound(info.path) }
+        }
     }
     if info.kind == .directory ? call.mayList(path) : call.principal.may(.read, path) { return }
     if info.path.names.first == TreeView.conflictsName, info.kind == .directory, call.principal.may(.read, path) { return }
@@ -165,25 +169,33 @@ private func listing(of path: TreePath, _ query: GetQuery, _ view: TreeView, _ c
     let rules = call.principal.rules
     let isUnrestricted = rules.isUnrestricted
     var options = try query.listOptions(path)
-    if !isUnrestricted {
-        options.shows = { rules.allows(.list, $0) }
-        options.showsBelow = { rules.mayAllow(.list, below: $0) }
-    }
+    if !isUnrestricted { options.rules = rules }
     let page = try view.list(path, options)
+    var cursor = RuleCursor(rules)
+    func shown(_ info: FileInfo) -> JSONWriter.Shown {
+        if isUnrestricted || info.kind != .directory { return .everything }
+        if cursor.allowsAll(.list, below: info.place) { return .everything }
+        return cursor.allows(.list, info.place) ? .withoutSums : .name
+    }
     var response = Response.json(reserving: 256 + page.items.count * 384) { json in
         json.object { json in
             json.field("path", path.description)
             json.key("items")
             json.array { json in
-                for info in page.items {
-                    json.item(info, showsSums: isUnrestricted || rules.allowsAll(.list, below: info.path))
-                }
+                for info in page.items { json.item(info, shown(info)) }
             }
             json.field("next", page.next.map(Cursor.encode))
         }
     }
     response.headers[.pandoKind] = FileInfo.Kind.directory.rawValue
     return response
+}
+
+extension FileInfo {
+    /// The path that the rules speak of: of a directory of `/.conflicts/`, the one whose conflicts it shows.
+    fileprivate var place: TreePath {
+        path.names.first == TreeView.conflictsName ? TreePath.root.appending(path.names.dropFirst()) : path
+    }
 }
 
 /// The parameters of a GET.

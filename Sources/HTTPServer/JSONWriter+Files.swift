@@ -4,22 +4,30 @@ import FileDatabase
 import Merkle
 
 extension JSONWriter {
+    /// What is told of a directory.
+    enum Shown {
+        case everything
+        /// Not all that is below may be seen, so its sums stay unsaid.
+        case withoutSums
+        /// It only leads to something that may be seen.
+        case name
+    }
+
     /// A file, link or directory, as in listings.
-    ///
-    /// - Parameter showsSums: whether the asker may see all that is below a directory; if not, its sums stay unsaid.
-    mutating func item(_ info: FileInfo, showsSums: Bool = true) {
+    mutating func item(_ info: FileInfo, _ shown: Shown = .everything) {
         object { json in
             json.field("name", info.name)
             json.field("path", info.path.description)
             json.field("kind", info.kind.rawValue)
-            let isHidden = info.kind == .directory && !showsSums
+            let isHidden = info.kind == .directory && shown != .everything
+            let version = info.kind == .directory && shown == .name ? nil : info.version
             json.field("size", isHidden ? nil : info.size)
             if info.kind == .directory { json.field("files", isHidden ? nil : info.aggregates.files) }
             json.field("content_type", info.file?.mediaType)
             json.field("content_hash", info.contentHash)
-            json.field("modified_at", time: info.modifiedAt)
-            json.field("version", info.version?.dot.description)
-            json.field("node", info.version?.dot.actor.node.hash)
+            json.field("modified_at", time: version == nil ? nil : info.modifiedAt)
+            json.field("version", version?.dot.description)
+            json.field("node", version?.dot.actor.node.hash)
             json.field("conflicts", isHidden ? nil : info.conflicts)
             if let file = info.file { json.field("executable", file.isExecutable) }
             if let target = info.symlinkTarget { json.field("target", target) }

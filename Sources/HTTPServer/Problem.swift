@@ -3,6 +3,7 @@ import HTTPTypes
 import Hummingbird
 import Merkle
 import NIOCore
+import Replication
 
 /// An error as a client sees it: RFC 9457.
 struct Problem: Error {
@@ -12,6 +13,8 @@ struct Problem: Error {
     var path: String?
     /// Objects that are missing, where that is what was wrong.
     var missing: [ContentHash] = []
+    /// Records of a push that are not taken.
+    var refused: [Refusal] = []
     var headers = HTTPFields()
 
     init(_ status: HTTPResponse.Status, _ detail: String, path: String? = nil) {
@@ -54,6 +57,18 @@ struct Problem: Error {
             json.field("status", status.code)
             json.field("detail", detail)
             if let path { json.field("path", path) }
+            if !refused.isEmpty {
+                json.key("refused")
+                json.array { json in
+                    for refusal in refused {
+                        json.object { json in
+                            json.field("path", refusal.path)
+                            json.field("code", refusal.code.rawValue)
+                            json.field("reason", refusal.reason)
+                        }
+                    }
+                }
+            }
             if !missing.isEmpty {
                 json.key("missing")
                 json.array { json in for hash in missing { json.value(hash) } }

@@ -14,6 +14,7 @@ func addReplicationRoutes(to routes: inout Routes) {
     addPeerRoutes(to: &routes)
     addMemberRoutes(to: &routes)
     addObjectRoutes(to: &routes)
+    addScopedRoutes(to: &routes)
 }
 
 // MARK: - Status
@@ -25,20 +26,18 @@ private func addStatusRoutes(to routes: inout Routes) {
     }
     routes.on(.get, "/sync/status") { call in
         try call.refuseQuery()
-        try call.requireMember()
-        return try .encoded(call.node.status())
+        return try .encoded(call.node.status(for: call.principal))
     }
     routes.on(.post, "/sync/heartbeat") { call in
         let arrived = call.node.clock.wallMicroseconds()
-        try call.requireMember()
+        if call.principal.node == nil { try call.requireMember() }
         var fields = try await call.fields()
         let beat = Heartbeat(
             intentTime: UInt64(try fields.requiredInteger("intent_time", in: 0...Call.latestTime)),
             constructTime: UInt64(try fields.requiredInteger("construct_time", in: 0...Call.latestTime)),
             nodeID: try fields.requiredText("node_id"))
         try fields.finish()
-        let caller: NodeID? = if case .node(let id) = call.principal.identity { id } else { nil }
-        return try .encoded(call.node.answer(beat, from: caller, arrived: arrived))
+        return try .encoded(call.node.answer(beat, from: call.principal.node, arrived: arrived))
     }
     routes.on(.post, "/sync/trigger") { call in
         try call.requireOwner()
@@ -76,7 +75,7 @@ private func addPeerRoutes(to routes: inout Routes) {
         let hasPaths = fields.contains("sync_paths")
         let paths = try fields.texts("sync_paths")
         try fields.finish()
-        return try .encoded(call.node.updatePeer(peer, label: label, syncPaths: hasPaths ? .some(paths) : nil))
+        return try .encoded(await call.node.updatePeer(peer, label: label, syncPaths: hasPaths ? .some(paths) : nil))
     }
     routes.on(.delete, "/sync/peers/{node_id}") { call in
         try call.requireOwner()
@@ -128,6 +127,16 @@ private func addMemberRoutes(to routes: inout Routes) {
         try call.requireMember()
         return try .encoded(Items(items: call.node.members()))
     }
+    routes.on(.patch, "/sync/members/{node_id}") { call in
+        try call.requireOwner()
+        let member = try Call.nodeID(call.capture(0))
+        var fields = try await call.fields()
+        guard fields.contains("sync_paths") else { throw Problem(.badRequest, "'sync_paths' is what can be changed: a list of patterns, or null") }
+        let paths = try fields.texts("sync_paths")
+        try fields.finish()
+        try await call.node.limitMember(member, to: paths)
+        return try .encoded(call.node.members().first { $0.nodeID == member.description })
+    }
     routes.on(.delete, "/sync/members/{node_id}") { call in
         try call.requireOwner()
         try await call.node.removeMember(Call.nodeID(call.capture(0)))
@@ -162,7 +171,7 @@ private func addObjectRoutes(to routes: inout Routes) {
         guard case .node(let sender) = call.principal.identity else {
             throw Problem(.forbidden, "only a member can ask to be pulled from; use /sync/trigger")
         }
-        try call.requireSettledMember()
+        try call.requireSettledNode()
         return try .encoded(await call.node.pull(from: sender))
     }
 }
@@ -170,22 +179,29 @@ private func addObjectRoutes(to routes: inout Routes) {
 // MARK: - Who may
 
 extension Call {
-    /// Members, and people who may do everything: the routes between nodes show everything.
+    /// Full members, and people who may do everything: the routes between nodes show everything.
     fileprivate func requireMember() throws(Problem) {
-        if case .node = principal.identity { return }
-        guard principal.rules.isUnrestricted else {
-            throw Problem(.forbidden, "this is for the cluster's nodes and for keys with all rights")
+        guard principal.rules.isUnrestricted, principal.seesSystem else {
+            throw Problem(.forbidden, "this is for the cluster's full members and for keys with all rights")
         }
     }
 
-    /// The same, and of members only those whose clocks are settled: what the trees hold is not shown in the honeymoon.
+    /// The same, and of nodes only those whose clocks are settled: what the trees hold is not shown in the honeymoon.
     fileprivate func requireSettledMember() throws {
         try requireMember()
-        if case .node(let caller) = principal.identity { try node.requireSettled(caller) }
+        if let caller = principal.node { try node.requireSettled(caller) }
+    }
+
+    /// Nodes, clients that are one among them, whose clocks are settled.
+    func requireSettledNode() throws {
+        guard let caller = principal.node else {
+            throw Problem(.forbidden, "this is for nodes; get the token with a node's key, as docs/protocol.md says")
+        }
+        try node.requireSettled(caller)
     }
 
     /// Microseconds since 1970, in the year 9999.
-    fileprivate static let latestTime = 253_402_300_799_000_000
+    static let latestTime = 253_402_300_799_000_000
 
     /// People who run the node.
     func requireOwner() throws(Problem) {
@@ -221,7 +237,7 @@ private struct Items<Item: Encodable>: Encodable {
 }
 
 extension Response {
-    fileprivate static func encoded(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+    static func encoded(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
         .json(status, ByteBuffer(bytes: try JSON.encode(value)))
     }
 }

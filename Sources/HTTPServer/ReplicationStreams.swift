@@ -30,7 +30,11 @@ struct ReplicationStreams: Sendable {
 
     /// The frames of the objects asked for, in order; of a kind that the route is for.
     func objects(_ body: ByteBuffer, kinds: Set<ObjectKind>) throws -> Response {
-        let hashes = try hashes(body)
+        frames(of: try hashes(body), kinds: kinds)
+    }
+
+    /// The frames of objects, in order. One of another kind, or that is not here, is answered as absent.
+    func frames(of hashes: [ContentHash], kinds: Set<ObjectKind>) -> Response {
         let database = node.database
         return Response(status: .ok, headers: [.contentType: "application/octet-stream"], body: ResponseBody { writer in
             let locations = try await database.threads.run { try database.store.locations(of: hashes) }

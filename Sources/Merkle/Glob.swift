@@ -34,6 +34,8 @@ public struct Glob: Hashable, Sendable, CustomStringConvertible {
         self.parts = parts
     }
 
+    // Matching simulates the pattern's automaton, so that no pattern takes exponential time: `Glob+Place.swift`.
+
     /// `**` or `/**`, which most keys have: not worth a simulation for each request.
     private var matchesEverything: Bool { parts.count == 1 && parts[0] == .names }
 
@@ -49,56 +51,21 @@ public struct Glob: Hashable, Sendable, CustomStringConvertible {
 
     /// Whether the pattern matches the path. O(parts × names).
     public func matches(_ path: TreePath) -> Bool {
-        matchesEverything || states(after: path.names).contains(parts.count)
+        matchesEverything || matches(place(of: path))
     }
 
     /// Whether the pattern can match anything below the path.
     public func canMatch(below path: TreePath) -> Bool {
-        matchesEverything || states(after: path.names).contains { $0 < parts.count || parts.last == .names }
+        matchesEverything || canMatch(below: place(of: path))
     }
 
     /// Whether the pattern matches everything below the path, whatever its name.
     public func matchesAll(below path: TreePath) -> Bool {
-        matchesEverything || states(after: path.names).contains { state in
-            state == parts.count ? parts.last == .names : state == parts.count - 1 && parts[state] == .names
-        }
-    }
-
-    /// The positions in `parts` where a match of all names may stand: a simulation of the automaton, so that no
-    /// pattern takes exponential time.
-    private func states(after names: [String]) -> Set<Int> {
-        var states = closure([0])
-        for name in names {
-            if states.isEmpty { break }
-            let characters = Array(name)
-            var next: Set<Int> = []
-            for state in states where state < parts.count {
-                switch parts[state] {
-                case .names: next.insert(state)
-                case .pattern(let pattern):
-                    if Glob.matches(pattern, characters) { next.insert(state + 1) }
-                }
-            }
-            states = closure(next)
-        }
-        return states
-    }
-
-    /// `**` may stand for no name at all.
-    private func closure(_ states: Set<Int>) -> Set<Int> {
-        var result = states
-        for state in states.sorted() {
-            var state = state
-            while state < parts.count, parts[state] == .names {
-                state += 1
-                result.insert(state)
-            }
-        }
-        return result
+        matchesEverything || matchesAll(below: place(of: path))
     }
 
     /// The classic two-pointer match with one point to return to: O(pattern × name).
-    private static func matches(_ pattern: [Character], _ name: [Character]) -> Bool {
+    static func matches(_ pattern: [Character], _ name: [Character]) -> Bool {
         var position = 0
         var index = 0
         var star: (position: Int, index: Int)?

@@ -18,6 +18,8 @@ enum ClusterDocument {
         var label: String?
         var address: String?
         var joinedAt: Date
+        /// What of the files the member takes part in; nil for a full member. Every member holds it to that.
+        var syncPaths: [String]?
     }
 
     struct Key: Codable, Sendable {
@@ -95,7 +97,7 @@ extension ClusterDocument.Key {
 
 extension [UInt8] {
     /// Reads pairs of lower-case hexadecimal digits; nil for anything else.
-    init?(hex text: String) {
+    public init?(hex text: String) {
         let digits = Swift.Array(text.utf8)
         guard digits.count % 2 == 0 else { return nil }
         func value(_ digit: UInt8) -> UInt8? {

@@ -26,6 +26,8 @@ public struct Event: Sendable {
 /// A new state of the database; several commits that came together are one.
 public struct CommitNotice: Sendable {
     public var head: Head
+    /// The files before it.
+    public var before: Subtree
     /// What changed, in order; the first so many.
     public var paths: [TreePath] = []
     /// Whether more changed than `paths` tells.
@@ -93,7 +95,7 @@ public final class EventHub: Sendable {
             }
             if head.hash == before.hash { continue }
             let wantsPaths = state.withLock { $0.readersOfPaths > 0 }
-            var changes = Changes(head: head)
+            var changes = Changes(from: before, to: head)
             if wantsPaths {
                 // Without the paths the event is still true, and says that there is more.
                 changes = (try? await database.threads.run { [database] in try Changes(from: before, to: head, in: database) }) ?? changes
@@ -194,12 +196,12 @@ private struct Changes {
     var conflicts: [Event.Payload] = []
 
     /// Nothing is known of what changed.
-    init(head: Head) {
-        notice = CommitNotice(head: head, hasMore: true)
+    init(from before: Head, to head: Head) {
+        notice = CommitNotice(head: head, before: before.commit.files, hasMore: true)
     }
 
     init(from before: Head, to after: Head, in database: FileDatabase) throws {
-        notice = CommitNotice(head: after)
+        notice = CommitNotice(head: after, before: before.commit.files)
         var diff = try TreeDiff(from: before.commit.files, to: after.commit.files, in: database.view.reader)
         var looked = 0
         while let difference = try diff.next() {

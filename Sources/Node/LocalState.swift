@@ -26,6 +26,8 @@ struct LocalState: Codable, Sendable {
 
     var peers: [Peer] = []
     var invitations: [Invitation] = []
+    /// Where this node stands with the peers of which it sees a part.
+    var scoped: [String: ScopedState]?
 }
 
 /// The local state in its file, which is replaced whole at each change.

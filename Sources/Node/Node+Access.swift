@@ -96,7 +96,7 @@ extension Node {
             guard let node = NodeID(claims.sub), claims.iss == claims.sub, claims.aud == id.description,
                 claims.exp <= claims.iat + TokenClaims.nodeLifetime
             else { throw NodeError(.unauthorized, "the node's token is not meant for this node") }
-            return Principal(identity: .node(node), rules: .everything)
+            return principal(of: node, cluster)
         case .user where claims.sub == TokenClaims.owner:
             guard claims.iss == id.description, claims.aud == id.description else {
                 throw NodeError(.unauthorized, "an owner's token is good on the owner's node only")
@@ -107,12 +107,14 @@ extension Node {
             guard let key = cluster.keys[claims.sub], key.expiresAt.map({ $0 > clock.date }) ?? true else {
                 throw NodeError(.unauthorized, "the token's key was revoked or has expired")
             }
-            return Principal(identity: .key(key.id), rules: key.ruleSet)
+            return Principal(identity: .key(key.id), rules: key.ruleSet, node: claims.node.flatMap { NodeID($0) })
         }
     }
 
     /// Exchanges an API key for a token.
-    public func grant(apiKey: String, client: String) async throws -> TokenGrant {
+    ///
+    /// - Parameter proof: shows that the holder also holds a node's key; the token then speaks for that node.
+    public func grant(apiKey: String, proof: ClientProof? = nil, client: String) async throws -> TokenGrant {
         let cluster = try cluster()
         let now = clock.date
         guard let key = key(apiKey, cluster, now: now) else {
@@ -124,7 +126,11 @@ extension Node {
             throw NodeError(.unauthorized, "the API key is unknown, revoked or expired")
         }
         guesses.withLock { $0.forgive(client) }
-        return try await grant(key, cluster, chain: randomness.name(), now: now)
+        let node = proof?.node(keyID: key.id, receiver: id, now: Int64(clamping: clock.wallMicroseconds()))
+        if proof != nil, node == nil {
+            throw NodeError(.unauthorized, "the signature is not the node key's, for this key and node, within a minute of /sync/identity's time")
+        }
+        return try await grant(key, node, cluster, chain: randomness.name(), now: now)
     }
 
     /// Exchanges a refresh token for a new pair. One that was used before ends its whole chain.
@@ -140,7 +146,8 @@ extension Node {
             guesses.withLock { $0.note(client, now: now) }
             throw NodeError(.unauthorized, "the refresh token is unknown, was used before, or its key is gone; use the API key again")
         }
-        return try await grant(key, cluster, chain: token.chain, now: now)
+        // Not for a node: who is one shows its key anew.
+        return try await grant(key, nil, cluster, chain: token.chain, now: now)
     }
 
     /// The key that a user's text is, if it is one of the cluster's.
@@ -151,14 +158,16 @@ extension Node {
         return key
     }
 
-    private func grant(_ apiKey: ClusterDocument.Key, _ cluster: Cluster, chain: String, now: Date) async throws -> TokenGrant {
+    private func grant(
+        _ apiKey: ClusterDocument.Key, _ node: NodeID?, _ cluster: Cluster, chain: String, now: Date
+    ) async throws -> TokenGrant {
         guard let clusterID = cluster.id else { throw NodeError(.unavailable, "this node belongs to no cluster yet") }
         let seconds = Int64(now.timeIntervalSince1970)
         // A token does not outlive its key.
         let expiry = min(seconds + TokenClaims.userLifetime, apiKey.expiresAt.map { Int64($0.timeIntervalSince1970) } ?? .max)
         let claims = TokenClaims(
             iss: id.description, sub: apiKey.id, aud: clusterID, kind: .user, iat: seconds, exp: expiry,
-            jti: randomness.name())
+            jti: randomness.name(), node: node?.description)
         let refresh = RefreshChains.Token(chain: chain, secret: randomness.bytes(32).hex)
         try await refreshTokens.extend(refresh, keyID: apiKey.id, expiresAt: now.addingTimeInterval(Node.refreshLifetime), now: now)
         return TokenGrant(

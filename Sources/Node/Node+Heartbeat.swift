@@ -32,6 +32,8 @@ extension Node {
     /// How long one honeymoon may last before the peer is left alone for a while.
     private static let honeymoonLimit: UInt64 = 15_000_000
     private static let beatTimeout = 5
+    /// Callers whose clocks are remembered, some hundred bytes each.
+    private static let maximumCallers = 10_000
 
     // MARK: As the one who calls
 
@@ -153,7 +155,11 @@ extension Node {
         }
         if let caller {
             let now = clock.monotonicMicroseconds()
-            callers.withLock { $0[caller, default: CallerClock()].add(built: beat.constructTime, arrived: arrived, now: now) }
+            callers.withLock { callers in
+                // Whoever holds a key can have any number of nodes. Those that are forgotten have their honeymoon anew.
+                if callers.count >= Node.maximumCallers { callers = [:] }
+                callers[caller, default: CallerClock()].add(built: beat.constructTime, arrived: arrived, now: now)
+            }
         }
         return Heartbeat(intentTime: arrived, constructTime: clock.wallMicroseconds(), nodeID: id.description)
     }

@@ -71,6 +71,8 @@ public struct MemberInfo: Codable, Sendable {
     public var label: String?
     public var address: String?
     public var joinedAt: String
+    /// What of the files it takes part in; nil for a full member.
+    public var syncPaths: [String]?
     public var isSelf: Bool
 }
 
@@ -85,7 +87,7 @@ extension Node {
         guard lifetime > 0, lifetime <= Node.maximumInvitationLifetime else {
             throw NodeError(.invalid, "expires_in must be between 1 and \(Int(Node.maximumInvitationLifetime)) seconds")
         }
-        for path in syncPaths ?? [] { _ = try Glob(path) }
+        try Node.check(syncPaths: syncPaths)
         let random = randomness
         let invitation = Invitation(id: random.bytes(8).hex, secret: random.bytes(32).hex, node: id)
         let now = clock.date
@@ -128,11 +130,12 @@ extension Node {
         }
         let label = request.label ?? invitation?.label
         let member = ClusterDocument.Member(
-            nodeID: guest.description, publicKey: request.publicKey, label: label, address: address, joinedAt: now)
+            nodeID: guest.description, publicKey: request.publicKey, label: label, address: address, joinedAt: now,
+            syncPaths: invitation?.syncPaths)
         try await database.setDocument(ClusterDocument.encode(member), at: ClusterDocument.member(guest))
         if let address {
             try await remember(LocalState.Peer(
-                nodeID: guest.description, label: label, address: address, syncPaths: invitation?.syncPaths))
+                nodeID: guest.description, label: label, address: address, syncPaths: nil))
         }
         // The other members have to know the new one before it can talk to them.
         let others = allLinks().filter { $0.nodeID != guest }
@@ -173,7 +176,7 @@ extension Node {
     /// The files that are here stay, and come into the cluster with the next sync; so do this node's keys.
     public func join(address: String, token: String, syncPaths: [String]? = nil) async throws {
         let address = try Node.checkedAddress(address)
-        for path in syncPaths ?? [] { _ = try Glob(path) }
+        try Node.check(syncPaths: syncPaths)
         let own = try cluster()
         let request = JoinRequest(
             token: token, nodeID: id.description, publicKey: key.publicKey.hex, label: label, address: ownAddress,
@@ -198,7 +201,7 @@ extension Node {
         if let invitation = Invitation(token), invitation.node != host {
             throw NodeError(.forbidden, "what answers at \(address) is not the node that gave the invitation")
         }
-        let peer = LocalState.Peer(nodeID: host.description, label: answer.label, address: address, syncPaths: syncPaths ?? answer.syncPaths)
+        let peer = LocalState.Peer(nodeID: host.description, label: answer.label, address: address, syncPaths: syncPaths)
         let link = try await remember(peer)
         if own.id != answer.clusterID {
             // This cluster's time counts no more.
@@ -214,7 +217,7 @@ extension Node {
     /// Adds a peer that is a member already, or joins its cluster where a token is given.
     public func addPeer(address: String, label: String?, syncPaths: [String]?, token: String?) async throws -> PeerInfo {
         let address = try Node.checkedAddress(address)
-        for path in syncPaths ?? [] { _ = try Glob(path) }
+        try Node.check(syncPaths: syncPaths)
         if let token { try await join(address: address, token: token, syncPaths: syncPaths) }
         let known = local.value.peers.first { $0.address == address }
         let link = try await remember(LocalState.Peer(
@@ -260,7 +263,7 @@ extension Node {
         try cluster().members.values.sorted { $0.nodeID < $1.nodeID }.map { member in
             MemberInfo(
                 nodeID: member.nodeID, label: member.label, address: member.address, joinedAt: member.joinedAt.rfc3339,
-                isSelf: member.nodeID == id.description)
+                syncPaths: member.syncPaths, isSelf: member.nodeID == id.description)
         }
     }
 

@@ -12,6 +12,7 @@ extension Node {
     ///
     /// Its times are the peer's: what this node's clock says counts for nothing before the two agree.
     private func token(for link: PeerLink, receiver: NodeID) async throws -> String {
+        if let apiKey = link.apiKey { return try await token(for: link, receiver: receiver, apiKey: apiKey) }
         let now = Int64(peerTime(link) / 1_000_000)
         if let token = link.state.withLock({ $0.token }), token.expiresAt > now + 15, token.expiresAt <= now + TokenClaims.nodeLifetime {
             return token.text
@@ -24,15 +25,17 @@ extension Node {
         return text
     }
 
-    private func peerTime(_ link: PeerLink) -> UInt64 {
+    func peerTime(_ link: PeerLink) -> UInt64 {
         guard let correction = link.state.withLock({ $0.correction }) else { return clock.wallMicroseconds() }
         return UInt64(clamping: Int64(clamping: clock.monotonicMicroseconds()) + correction)
     }
 
     /// Sends a request to a peer in this node's name.
+    ///
+    /// - Parameter passing: statuses besides success that the caller deals with.
     func send(
         _ method: TransportRequest.Method, _ path: String, to link: PeerLink, body: [UInt8] = [],
-        contentType: String = "application/octet-stream", timeoutSeconds: Int = 30
+        contentType: String = "application/octet-stream", timeoutSeconds: Int = 30, passing: Set<Int> = []
     ) async throws -> TransportResponse {
         let receiver: NodeID
         if let known = link.nodeID { receiver = known } else { receiver = try await identify(link) }
@@ -41,7 +44,9 @@ extension Node {
             method, path, at: link.address, node: receiver, token: token, contentType: contentType, body: body,
             timeoutSeconds: timeoutSeconds))
         link.state.withLock { $0.bytesSent += UInt64(body.count) }
-        guard response.status == 200 || response.status == 201 else {
+        guard response.status == 200 || response.status == 201 || passing.contains(response.status) else {
+            // A key's token may have been of a state that is no more.
+            if response.status == 401 { link.state.withLock { $0.token = nil } }
             throw await refusal(response, by: link)
         }
         return response
@@ -97,7 +102,7 @@ extension Node {
     }
 
     /// A peer's refusal in words.
-    private func refusal(_ response: TransportResponse, by link: PeerLink) async -> NodeError {
+    func refusal(_ response: TransportResponse, by link: PeerLink) async -> NodeError {
         struct Problem: Decodable { var detail: String? }
         let body = (try? await response.body.collect(limit: 64 << 10)) ?? []
         let detail = (try? JSON.decode(Problem.self, body))?.detail ?? "status \(response.status)"

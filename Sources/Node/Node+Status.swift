@@ -1,8 +1,10 @@
+import Access
 import Causality
 import Content
 import FileDatabase
 import Foundation
 import Merkle
+import Platform
 import Replication
 import Synchronization
 
@@ -11,15 +13,18 @@ public struct NodeStatus: Codable, Sendable {
     public var nodeID: String
     public var clusterID: String?
     public var label: String?
-    public var root: String
-    public var systemRoot: String
+    /// Nil, as the sums are, for a caller that may not see everything.
+    public var root: String?
+    public var systemRoot: String?
     public var head: String?
     public var virtualTime: String
     /// Whether the virtual time is the cluster's; a newcomer's is not yet.
     public var clockSettled: Bool
-    public var files: UInt64
-    public var bytes: UInt64
-    public var conflicts: UInt64
+    public var files: UInt64?
+    public var bytes: UInt64?
+    public var conflicts: UInt64?
+    /// For nodes: whether this one can reach the caller and takes its changes by itself; if not, the caller has to push them.
+    public var pullsFromCaller: Bool?
     public var version: String
     public var uptimeSeconds: Double
 }
@@ -55,19 +60,34 @@ public struct SyncReport: Codable, Sendable {
     public var bytes: UInt64 = 0
     /// Paths that are conflicted now and were not before.
     public var conflicts: UInt64 = 0
+    /// Paths and bytes that were sent to a peer that does not pull from here.
+    public var pushed = 0
+    public var bytesPushed: UInt64 = 0
     public var error: String?
 }
 
 extension Node {
-    public func status() throws -> NodeStatus {
+    /// - Parameter caller: nil for the node itself.
+    public func status(for caller: Principal? = nil) throws -> NodeStatus {
         let head = database.head
-        let sums = head.commit.files.aggregates
+        let seesFiles = caller?.rules.isUnrestricted ?? true
+        let seesAll = seesFiles && caller?.seesSystem ?? true
+        let sums = seesFiles ? head.commit.files.aggregates : nil
         let (seconds, attoseconds) = uptime.components
         return NodeStatus(
-            nodeID: id.description, clusterID: try cluster().id, label: label, root: head.commit.files.root.description,
-            systemRoot: head.commit.system.root.description, head: head.hash?.description,
-            virtualTime: clock.date.rfc3339, clockSettled: clock.isSettled, files: sums.files, bytes: sums.bytes,
-            conflicts: sums.conflicts, version: Node.version, uptimeSeconds: Double(seconds) + Double(attoseconds / 1_000_000_000) / 1e9)
+            nodeID: id.description, clusterID: try cluster().id, label: label, root: seesAll ? head.commit.files.root.description : nil,
+            systemRoot: seesAll ? head.commit.system.root.description : nil, head: seesAll ? head.hash?.description : nil,
+            virtualTime: clock.date.rfc3339, clockSettled: clock.isSettled, files: sums?.files, bytes: sums?.bytes,
+            conflicts: sums?.conflicts, pullsFromCaller: caller.flatMap { pulls(from: $0) }, version: Node.version,
+            uptimeSeconds: Double(seconds) + Double(attoseconds / 1_000_000_000) / 1e9)
+    }
+
+    /// Whether this node takes a caller's changes by itself; nil for one that is no node.
+    private func pulls(from caller: Principal) -> Bool? {
+        guard let node = caller.node else { return nil }
+        // Others are not believed what they hold, so they have to push, and be vetted.
+        guard case .node = caller.identity, !caller.isPartial else { return false }
+        return links.withLock { $0[node.description] }?.state.withLock { $0.phase == .active } ?? false
     }
 
     public func peers() -> [PeerInfo] {
@@ -76,30 +96,45 @@ extension Node {
 
     func info(of link: PeerLink) -> PeerInfo {
         let own = database.head.commit.files.root
+        let limits = (try? cluster().members.mapValues(\.syncPaths)) ?? [:]
         let now = clock.monotonicMicroseconds()
         return link.state.withLock { state in
             let estimate = state.honeymoon.filter.estimate(at: now)
-            let inSync = state.phase == .active && state.root == own
+            let inSync = state.phase == .active && (state.isScoped ? state.isEven : state.root == own)
             return PeerInfo(
                 nodeID: state.nodeID?.description, label: state.label, address: state.address, state: state.phase.rawValue,
                 reason: state.reason, offsetUs: estimate.map { clock.offset(of: $0) }, delayUs: estimate?.delay, errorUs: estimate?.error,
-                syncPaths: state.syncPaths, lastSyncAt: state.lastSyncAt?.rfc3339, root: state.root?.description,
+                syncPaths: state.syncPaths ?? state.nodeID.flatMap { limits[$0] ?? nil } ?? state.toldPaths,
+                lastSyncAt: state.lastSyncAt?.rfc3339, root: state.root?.description,
                 inSync: inSync, lagSeconds: inSync ? 0 : state.lastSyncAt.map { max(0, clock.date.timeIntervalSince($0)) },
                 bytesReceived: state.bytesReceived, bytesSent: state.bytesSent)
         }
     }
 
-    /// Changes a peer's label or paths.
-    public func updatePeer(_ node: NodeID, label: String?, syncPaths: [String]??) throws -> PeerInfo {
-        if case .some(let paths?) = syncPaths { for path in paths { _ = try Glob(path) } }
-        let peer = try local.change { state in
-            guard let index = state.peers.firstIndex(where: { $0.nodeID == node.description }) else {
-                throw NodeError(.notFound, "no peer has the id \(node)")
+    /// Changes a peer's label, or what is exchanged with it. Of a partial member it is what it takes part in that changes, wherever
+    /// it connects; nil makes it a full one.
+    public func updatePeer(_ node: NodeID, label: String?, syncPaths: [String]??) async throws -> PeerInfo {
+        var syncPaths = syncPaths
+        if case .some(let paths) = syncPaths {
+            try Node.check(syncPaths: paths)
+            let isPartial = try cluster().members[node]?.syncPaths != nil
+            if isPartial, local.value.peers.contains(where: { $0.nodeID == node.description }) {
+                try await limitMember(node, to: paths)
+                syncPaths = nil
             }
-            if let label { state.peers[index].label = label }
-            if let syncPaths { state.peers[index].syncPaths = syncPaths }
-            return state.peers[index]
         }
+        let wanted = syncPaths
+        let peer = try await database.threads.run { [local] in
+            try local.change { state in
+                guard let index = state.peers.firstIndex(where: { $0.nodeID == node.description }) else {
+                    throw NodeError(.notFound, "no peer has the id \(node)")
+                }
+                if let label { state.peers[index].label = label }
+                if let wanted { state.peers[index].syncPaths = wanted }
+                return state.peers[index]
+            }
+        }
+        forgetPrincipals()
         let link = link(for: peer)
         link.state.withLock { state in
             state.label = peer.label
@@ -135,6 +170,7 @@ extension NodeStatus {
         try container.encode(files, forKey: .files)
         try container.encode(bytes, forKey: .bytes)
         try container.encode(conflicts, forKey: .conflicts)
+        try container.encodeIfPresent(pullsFromCaller, forKey: .pullsFromCaller)
         try container.encode(version, forKey: .version)
         try container.encode(uptimeSeconds, forKey: .uptimeSeconds)
     }
@@ -171,6 +207,8 @@ extension SyncReport {
         try container.encode(chunks, forKey: .chunks)
         try container.encode(bytes, forKey: .bytes)
         try container.encode(conflicts, forKey: .conflicts)
+        try container.encode(pushed, forKey: .pushed)
+        try container.encode(bytesPushed, forKey: .bytesPushed)
         try container.encode(error, forKey: .error)
     }
 }

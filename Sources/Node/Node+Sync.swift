@@ -80,21 +80,37 @@ extension Node {
         try await meet(link)
         report.nodeID = link.nodeID?.description
         // The turn is given up before the peer is asked to pull, so that two nodes cannot wait for each other.
-        let roots = try await link.pulls.run { try await pullAll(from: link, &report) }
-        let head = database.head.commit
-        if asksBack, head.files.root != roots.files || head.system.root != roots.system {
-            try await askToPull(link)
+        let roots = try await link.pulls.run { () async throws -> PeerRoots? in
+            let roots = try await pullAll(from: link, &report)
+            if try isVetted(at: link) { try await push(to: link, &report) }
+            return roots
         }
+        if try isVetted(at: link) || !asksBack { return }
+        let head = database.head.commit
+        if let roots, head.files.root == roots.files, head.system.root == roots.system { return }
+        if try await !askToPull(link) { try await link.pulls.run { try await push(to: link, &report) } }
     }
 
     /// Pulls both trees, as the peer has told of them last, or as it has them now.
-    func pullAll(from link: PeerLink, _ report: inout SyncReport) async throws -> PeerRoots {
-        let announced = link.state.withLock { state in
+    /// - Returns: the peer's roots; nil where this node does not see them.
+    func pullAll(from link: PeerLink, _ report: inout SyncReport) async throws -> PeerRoots? {
+        let (announced, isScoped) = link.state.withLock { state in
             defer { state.announced = nil }
-            return state.announced
+            return (state.announced, state.isScoped && state.told != nil)
         }
-        let roots: PeerRoots
-        if let announced { roots = announced } else { roots = try await peerStatus(link).roots }
+        // A partial member is not believed what it holds; it pushes, and is vetted.
+        if link.apiKey == nil, let peer = link.nodeID, try cluster().members[peer]?.syncPaths != nil {
+            link.state.withLock { $0.lastSyncAt = clock.date }
+            return nil
+        }
+        var roots = announced
+        if roots == nil, !isScoped { roots = try await peerStatus(link).roots }
+        guard let roots, link.state.withLock({ !$0.isScoped }) else {
+            try await pullScoped(from: link, &report)
+            return nil
+        }
+        // What a partial member knows of the cluster gives way to the cluster's own tree when it has become a full one.
+        if try isPartialMember { try await adoptSystem(of: link) }
         try requireMember(link)
         // Who is a member decides whose files are taken, so it comes first.
         try await pull(.system, root: roots.system, from: link, &report)
@@ -107,8 +123,16 @@ extension Node {
         return roots
     }
 
+    /// Whether the peer looks at what this node sends version by version, and takes nothing by itself.
+    func isVetted(at link: PeerLink) throws -> Bool {
+        if link.apiKey != nil { return true }
+        return try isPartialMember
+    }
+
     /// Nothing is taken from a stranger: its members and keys would become this cluster's.
     func requireMember(_ link: PeerLink) throws {
+        // Where this node is let in by a key, the two share no cluster.
+        if link.apiKey != nil { return }
         guard let peer = link.nodeID else { throw NodeError(.unavailable, "nobody has answered at \(link.address) yet") }
         if try cluster().members[peer] != nil { return }
         throw try wasRemoved(peer)
@@ -117,31 +141,44 @@ extension Node {
     }
 
     struct PeerStatus {
-        var roots: PeerRoots
+        /// Nil where this node may see only a part.
+        var roots: PeerRoots?
         /// Whether the peer's time is its cluster's.
         var clockSettled: Bool
     }
 
     func peerStatus(_ link: PeerLink) async throws -> PeerStatus {
         let body = try await send(.get, "/sync/status", to: link, timeoutSeconds: 10).body.collect(limit: Node.maximumStatusSize)
-        guard let status = try? JSON.decode(NodeStatus.self, body), let root = ContentHash(status.root),
-            let systemRoot = ContentHash(status.systemRoot), status.nodeID == link.nodeID?.description
-        else { throw NodeError(.unavailable, "the peer at \(link.address) does not tell its status as it should") }
-        return PeerStatus(roots: PeerRoots(files: root, system: systemRoot), clockSettled: status.clockSettled)
+        guard let status = try? JSON.decode(NodeStatus.self, body), status.nodeID == link.nodeID?.description else {
+            throw NodeError(.unavailable, "the peer at \(link.address) does not tell its status as it should")
+        }
+        var roots: PeerRoots?
+        if let files = status.root.flatMap({ ContentHash($0) }), let system = status.systemRoot.flatMap({ ContentHash($0) }) {
+            roots = PeerRoots(files: files, system: system)
+        }
+        let seesAll = roots != nil
+        link.state.withLock { state in
+            state.isScoped = !seesAll || state.syncPaths != nil || link.apiKey != nil
+            state.peerPulls = status.pullsFromCaller ?? false
+            state.told = nil
+        }
+        return PeerStatus(roots: roots, clockSettled: status.clockSettled)
     }
 
     /// A peer that cannot connect to this node keeps what it has until it pulls by itself; that is no failure of this sync.
-    private func askToPull(_ link: PeerLink) async throws {
+    /// - Returns: whether it has pulled.
+    private func askToPull(_ link: PeerLink) async throws -> Bool {
         do {
             let response = try await send(.post, "/sync/pull", to: link, timeoutSeconds: 3600)
             let report = try JSON.decode(SyncReport.self, await response.body.collect(limit: Node.maximumStatusSize))
             guard report.ok else {
                 throw NodeError(.unavailable, "the peer at \(link.address) could not pull from here: \(report.error ?? "no reason given")")
             }
-            let root = try await peerStatus(link).roots.files
-            link.state.withLock { $0.root = root }
+            if let root = try await peerStatus(link).roots?.files { link.state.withLock { $0.root = root } }
+            return true
         } catch let error as NodeError where error.code == .notFound {
             logger.debug("the peer has no address for this node", metadata: ["peer": "\(link.name)"])
+            return false
         }
     }
 
@@ -149,22 +186,19 @@ extension Node {
 
     private func pull(_ tree: Tree, root: ContentHash, from link: PeerLink, _ report: inout SyncReport) async throws {
         let own = database.head[tree].root
-        let (joined, paths) = link.state.withLock { ($0.joined[tree.rawValue], tree == .files ? $0.syncPaths : nil) }
+        let joined = link.state.withLock { $0.joined[tree.rawValue] }
         if own == root || joined == root { return }
-        let whole = paths == nil ? Fetches.Name(tree: tree, root: root) : nil
-        if let whole {
-            // Another peer may be bringing the same; but one that is slow holds up nobody.
-            await fetches.wait(for: whole)
-            if fetches.isDone(whole) {
-                link.state.withLock { $0.joined[tree.rawValue] = root }
-                return
-            }
-            fetches.begin(whole)
+        let name = Fetches.Name(tree: tree, root: root)
+        // Another peer may be bringing the same; but one that is slow holds up nobody.
+        await fetches.wait(for: name)
+        if fetches.isDone(name) {
+            link.state.withLock { $0.joined[tree.rawValue] = root }
+            return
         }
+        fetches.begin(name)
         var isJoined = false
-        defer { if let whole { fetches.end(whole, isJoined: isJoined) } }
-        let since = paths == nil ? joined : joined ?? TreeNode.empty.hash
-        if let since, let root = try await pullChanges(tree, since: since, paths: paths, from: link, &report) {
+        defer { fetches.end(name, isJoined: isJoined) }
+        if let joined, let root = try await pullChanges(tree, since: joined, from: link, &report) {
             link.state.withLock { $0.joined[tree.rawValue] = root }
             isJoined = true
             return
@@ -179,19 +213,18 @@ extension Node {
     }
 
     /// Versions from beyond it are refused.
-    private var horizon: Timestamp {
+    var horizon: Timestamp {
         Timestamp(microseconds: database.now + FileDatabase.Limits.maximumDrift)
     }
 
     /// Pulls what changed at the peer since a root that it knows.
     /// - Returns: the root that the changes led to; nil if the trees have to be walked.
     private func pullChanges(
-        _ tree: Tree, since: ContentHash, paths: [String]?, from link: PeerLink, _ report: inout SyncReport
+        _ tree: Tree, since: ContentHash, from link: PeerLink, _ report: inout SyncReport
     ) async throws -> ContentHash? {
         var request = CanonicalEncoder()
         request.write(since)
-        request.write(paths?.count ?? 0)
-        for path in paths ?? [] { request.write(path) }
+        request.write(0)
         let response: TransportResponse
         do {
             response = try await send(.post, "/sync/changes?tree=\(tree.rawValue)", to: link, body: request.bytes)
@@ -203,7 +236,7 @@ extension Node {
         while let piece = try await response.body.next() {
             link.state.withLock { $0.bytesReceived += UInt64(piece.count) }
             changes += try reader.read(piece)
-            if changes.count > Node.maximumChanges, paths == nil { return nil }
+            if changes.count > Node.maximumChanges { return nil }
         }
         guard let root = reader.root, reader.isAtEnd else {
             throw NodeError(.unavailable, "the peer at \(link.address) broke off in the middle of its changes; sync again")
@@ -220,15 +253,5 @@ extension Node {
         let result = try await database.join(changes, into: tree, latest: latest, cause: "sync with \(link.name)")
         session.add(to: &report, result)
         return root
-    }
-
-    /// Takes the system tree of the cluster that this node has just been let into.
-    func adoptSystem(of link: PeerLink) async throws {
-        let system = try await peerStatus(link).roots.system
-        let session = PullSession(
-            node: self, link: link, pull: Pull(local: TreeNode.empty.hash, remote: system, horizon: horizon))
-        let latest = try await session.run()
-        try await database.replaceSystem(with: system, latest: latest)
-        link.state.withLock { $0.joined[Tree.system.rawValue] = system }
     }
 }

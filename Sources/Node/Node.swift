@@ -34,6 +34,13 @@ public final class Node: Sendable {
     let isLive = Mutex(false)
     /// The clocks of the nodes that have sent heartbeats.
     let callers = Mutex<[NodeID: CallerClock]>([:])
+    /// What the holders of restricted keys have sent lately.
+    public let uploads = UploadLedger()
+    /// Makes what scoped callers are given to bring back unreadable to them.
+    public let seal: Seal
+    /// When it was last written down where this node stands with its peers.
+    let scopedStored = Mutex<UInt64>(0)
+    let pushTurns = Mutex<[NodeID: PushTurn]>([:])
     /// Pulls that are under way or were done lately, so that a state which several peers have is pulled once.
     let fetches: Fetches
     /// Tells of new states.
@@ -75,6 +82,7 @@ public final class Node: Sendable {
         _ = try OperatingSystemDisk(path: options.directory)
         randomness = options.randomness
         key = try NodeKey.load(directory: options.directory, randomness: randomness)
+        seal = Seal(of: key, randomness: randomness)
         instance = randomness.bytes(8).hex
         clock = NodeClock(system: options.time, directory: options.directory)
         startedAt = clock.monotonicMicroseconds()
@@ -93,6 +101,12 @@ public final class Node: Sendable {
         clock.settle(peers.isEmpty && cached.withLock { $0.id } != nil)
         for peer in peers { _ = link(for: peer) }
         teller.withLock { $0 = Task { [events] in await events.run() } }
+        _ = database.addObserver { [weak self] _ in
+            for link in self?.allLinks() ?? [] {
+                link.state.withLock { $0.isEven = false }
+                link.outgoing.ring()
+            }
+        }
     }
 
     public func close() {
@@ -100,6 +114,7 @@ public final class Node: Sendable {
         events.close()
         teller.withLock { $0?.cancel() }
         clock.store()
+        storeScopedStates()
         database.close()
     }
 

@@ -1,5 +1,6 @@
 import Causality
 import Content
+import FileDatabase
 import Foundation
 import Logging
 import Merkle
@@ -16,6 +17,12 @@ public enum PeerPhase: String, Sendable {
 
 /// What this node knows of a peer.
 final class PeerLink: Sendable {
+    /// A change that a peer has refused; offered again only when it has changed.
+    struct Held: Sendable {
+        var register: Register
+        var refusal: Refusal
+    }
+
     struct State {
         var nodeID: NodeID?
         var label: String?
@@ -36,6 +43,18 @@ final class PeerLink: Sendable {
         /// The peer's roots when they were last joined here: where the next sync goes on from.
         var joined: [String: ContentHash] = [:]
         var root: ContentHash?
+        /// Whether this node may see, or wants, only a part of what the peer has.
+        var isScoped = false
+        /// Where this node stands with a peer that it sees a part of.
+        var scoped: [Tree: ScopedState] = [:]
+        /// What this node may do there; nil where it has not been asked yet.
+        var told: ScopeInfo?
+        /// What the peer has not taken.
+        var refused: [TreePath: Held] = [:]
+        /// Whether nothing waits to go in either direction, as far as is known.
+        var isEven = false
+        /// Whether the peer takes this node's changes by itself.
+        var peerPulls = true
         /// What the peer has told of its state since it was last pulled from.
         var announced: PeerRoots?
         var bytesReceived: UInt64 = 0
@@ -46,8 +65,15 @@ final class PeerLink: Sendable {
         mutating func setPaths(_ paths: [String]?) {
             guard paths != syncPaths else { return }
             syncPaths = paths
-            // What was joined under other paths says nothing of these.
+            // What was joined under other paths says nothing of these. A cursor says itself what it was given for.
             joined = [:]
+            isEven = false
+        }
+
+        /// What the peer lets this node take part in, where that is told by patterns.
+        var toldPaths: [String]? {
+            guard let told, told.partial else { return nil }
+            return told.limits.first
         }
     }
 
@@ -60,8 +86,13 @@ final class PeerLink: Sendable {
     let wake = Alarm()
     /// Rings when there may be something to pull.
     let news = Alarm()
+    /// Rings when there may be something to push.
+    let outgoing = Alarm()
+    /// The key by which this node is let in where it is no member.
+    let apiKey: String?
 
-    init(_ peer: LocalState.Peer) {
+    init(_ peer: LocalState.Peer, apiKey: String? = nil) {
+        self.apiKey = apiKey
         state = Mutex(State(
             nodeID: peer.nodeID.flatMap { NodeID($0) }, label: peer.label, address: peer.address, syncPaths: peer.syncPaths))
     }
@@ -76,8 +107,19 @@ final class PeerLink: Sendable {
     func announce(_ roots: PeerRoots?) {
         state.withLock { state in
             if let roots { state.announced = roots }
+            state.isEven = false
         }
         news.ring()
+    }
+
+    func announce(_ notice: NoticeReader.Notice) {
+        switch notice {
+        case .roots(let roots): announce(roots)
+        case .change(let ofRights):
+            // What this node may do is asked for anew.
+            if ofRights { state.withLock { $0.told = nil } }
+            announce(nil)
+        }
     }
 }
 

@@ -44,10 +44,12 @@ struct PeerRunner {
             group.addTask { try await listen() }
             group.addTask { try await beat() }
             group.addTask { try await pullNews() }
+            group.addTask { try await pushNews() }
             group.addTask {
                 while true {
                     try await node.clock.wait(PeerRunner.comparison)
                     link.announce(nil)
+                    link.outgoing.ring()
                 }
             }
             defer { group.cancelAll() }
@@ -94,13 +96,37 @@ struct PeerRunner {
                 report.nodeID = link.nodeID?.description
                 node.events.publish([.progress(report)])
             }
+            // What was written while the two were apart.
+            link.outgoing.ring()
             await link.news.wait()
             try Task.checkCancellation()
         }
     }
 }
 
+extension PeerRunner {
+    /// Sends on what is new here, where the peer does not take it by itself.
+    private func pushNews() async throws {
+        while true {
+            await link.outgoing.wait()
+            try Task.checkCancellation()
+            // Not before it is known what the peer has.
+            guard link.state.withLock({ $0.lastSyncAt != nil && $0.phase == .active }) else { continue }
+            guard try node.isVetted(at: link) || !link.state.withLock({ $0.peerPulls }), try !node.isPartial(link) else { continue }
+            var report = SyncReport(nodeID: link.nodeID?.description, address: link.address, ok: true)
+            _ = try await link.pulls.run { try await node.push(to: link, &report) }
+            if report.pushed > 0 { node.events.publish([.progress(report)]) }
+        }
+    }
+}
+
 extension Node {
+    /// Whether a peer is a member of only a part of the files.
+    func isPartial(_ link: PeerLink) throws -> Bool {
+        guard let peer = link.nodeID else { return false }
+        return try cluster().members[peer]?.syncPaths != nil
+    }
+
     /// Starts to keep in touch with the peers. Only once the node can be reached, so that they can do the same.
     public func goLive() {
         isLive.withLock { $0 = true }

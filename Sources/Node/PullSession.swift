@@ -9,11 +9,6 @@ import Synchronization
 
 /// Runs a pull: sends its requests, stores what comes, and hands it the answers.
 final class PullSession: Sendable {
-    /// Frames that are checked and stored together, in bytes.
-    private static let batchSize = 1 << 20
-    /// Batches of one request that are being checked while the next are received.
-    private static let maximumBatches = 2
-
     private let node: Node
     private let link: PeerLink
     let pull: Mutex<Pull>
@@ -58,79 +53,17 @@ final class PullSession: Sendable {
         try await node.database.threads.run { try self.pull.withLock { try $0.requests(local) } }
     }
 
-    /// Sends one request, and checks and stores the objects of its answer while the rest still comes.
     private func fetch(_ request: Pull.Request) async throws -> Answer {
-        let (route, hashes, keepsBytes) =
+        let (route, hashes) =
             switch request {
-            case .nodes(let hashes): ("/sync/nodes", hashes, true)
-            case .chunks(let hashes): ("/sync/chunks", hashes, false)
+            case .nodes(let hashes): ("/sync/nodes", hashes)
+            case .chunks(let hashes): ("/sync/chunks", hashes)
             }
         var body: [UInt8] = []
         body.reserveCapacity(hashes.count * ContentHash.byteCount)
         for hash in hashes { hash.withBytes { body.append(contentsOf: $0) } }
-        let response = try await node.send(.post, route, to: link, body: body)
-        var reader = ObjectFrameReader()
-        var answer = Answer(request: request, objects: [], absent: [])
-        var batch: [ObjectFrame] = []
-        var batchBytes = 0
-        var checking: [Task<[Pull.Object], any Error>] = []
-        defer { for task in checking { task.cancel() } }
-        func startBatch() {
-            let frames = batch
-            checking.append(Task { try await self.store(frames, keepsBytes: keepsBytes) })
-            batch = []
-            batchBytes = 0
-        }
-        var received: UInt64 = 0
-        var frameCount = 0
-        while let piece = try await response.body.next() {
-            received += UInt64(piece.count)
-            for frame in try piece.withUnsafeBytes({ try reader.read($0) }) {
-                // Before it is stored, so that nobody fills this node's disk with what it never asked for.
-                guard frameCount < hashes.count, frame.header.hash == hashes[frameCount] else {
-                    throw PullError(.malformed, "the peer answered with other objects than it was asked for")
-                }
-                frameCount += 1
-                if frame.header.codec == .absent {
-                    answer.absent.append(frame.header.hash)
-                } else {
-                    batch.append(frame)
-                    batchBytes += frame.stored.count
-                }
-            }
-            if batchBytes >= PullSession.batchSize {
-                if checking.count >= PullSession.maximumBatches { answer.objects += try await checking.removeFirst().value }
-                startBatch()
-            }
-        }
-        link.state.withLock { $0.bytesReceived += received }
-        guard reader.isAtEnd else {
-            // What came whole is stored; the next sync asks for the rest.
-            if !batch.isEmpty { startBatch() }
-            for task in checking { _ = try? await task.value }
-            throw NodeError(.unavailable, "the peer at \(link.address) broke off in the middle of an answer; sync again")
-        }
-        if !batch.isEmpty { startBatch() }
-        while !checking.isEmpty { answer.objects += try await checking.removeFirst().value }
-        return answer
-    }
-
-    private func store(_ frames: [ObjectFrame], keepsBytes: Bool) async throws -> [Pull.Object] {
-        try await node.database.threads.run { [database = node.database] in
-            var objects: [PreparedObject] = []
-            var answers: [Pull.Object] = []
-            for frame in frames {
-                let header = frame.header
-                let object = try PreparedObject(
-                    checking: header.hash, header.kind, header.codec == .zstd ? .zstd : .raw, rawLength: header.rawLength,
-                    stored: frame.stored)
-                objects.append(object)
-                answers.append(Pull.Object(
-                    hash: header.hash, kind: header.kind, bytes: keepsBytes ? object.raw() : [], size: UInt64(header.rawLength)))
-            }
-            try database.store.append(objects)
-            return answers
-        }
+        let (objects, absent) = try await ObjectFetch(node: node, link: link).objects(hashes, route, body)
+        return Answer(request: request, objects: objects, absent: absent)
     }
 }
 

@@ -3,19 +3,32 @@ import Content
 import Merkle
 
 /// Reads the stream of changes that `POST /sync/changes` answers: a root, then records of a path and its register, then
-/// an empty record. Holds one unfinished record.
+/// an empty record. `POST /sync/scoped/changes` has a cursor in the place of the root. Holds one unfinished record.
 public struct ChangeReader {
+    /// What stands in front of the records.
+    public enum Head: Sendable {
+        case root
+        case cursor
+    }
+
+    /// The longest cursor that a node may give.
+    public static let maximumCursorSize = 1024
     /// The most bytes of one record; a register with a thousand versions fits.
     public static let maximumRecordSize = 2 << 20
 
     /// The root that the changes lead to, once it has come.
     public private(set) var root: ContentHash?
+    /// The cursor in its place.
+    public private(set) var cursor: [UInt8]?
     /// Whether the stream came to its end, and was not cut off.
     public private(set) var isAtEnd = false
+    private let head: Head
     private var buffer: [UInt8] = []
     private var last: TreePath?
 
-    public init() {}
+    public init(head: Head = .root) {
+        self.head = head
+    }
 
     /// Reads the next piece of the stream.
     /// - Returns: the changes that it completes, in order.
@@ -23,11 +36,8 @@ public struct ChangeReader {
         guard !isAtEnd || piece.isEmpty else { throw MalformedBytes("bytes after the end of the changes") }
         buffer += piece
         var offset = 0
-        if root == nil {
-            guard buffer.count >= ContentHash.byteCount else { return [] }
-            var decoder = CanonicalDecoder(buffer)
-            root = try decoder.readHash()
-            offset = decoder.offset
+        if root == nil, cursor == nil {
+            guard try readHead(to: &offset) else { return [] }
         }
         var changes: [(path: TreePath, register: Register)] = []
         while let record = try nextRecord(from: &offset) {
@@ -50,8 +60,23 @@ public struct ChangeReader {
         return changes
     }
 
+    /// - Returns: whether all of it is here.
+    private mutating func readHead(to offset: inout Int) throws -> Bool {
+        switch head {
+        case .root:
+            guard buffer.count >= ContentHash.byteCount else { return false }
+            var decoder = CanonicalDecoder(buffer)
+            root = try decoder.readHash()
+            offset = decoder.offset
+        case .cursor:
+            guard let range = try nextRecord(from: &offset, limit: ChangeReader.maximumCursorSize) else { return false }
+            cursor = Array(buffer[range])
+        }
+        return true
+    }
+
     /// The range of the next record, if all of it is here.
-    private func nextRecord(from offset: inout Int) throws -> Range<Int>? {
+    private func nextRecord(from offset: inout Int, limit: Int = ChangeReader.maximumRecordSize) throws -> Range<Int>? {
         var length = 0
         var shift = 0
         var index = offset
@@ -61,7 +86,7 @@ public struct ChangeReader {
             index += 1
             length |= Int(byte & 0x7f) << shift
             shift += 7
-            guard length <= ChangeReader.maximumRecordSize, shift <= 28 else { throw MalformedBytes("change record too long") }
+            guard length <= limit, shift <= 28 else { throw MalformedBytes("change record too long") }
             if byte < 0x80 {
                 guard byte > 0 || shift == 7 else { throw MalformedBytes("length of a change not in its shortest form") }
                 break

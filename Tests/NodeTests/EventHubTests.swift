@@ -45,7 +45,7 @@ struct EventHubTests {
         try await withHub { hub, head in
             let paths = try (0..<EventHub.Limits.pathsOfCommit).map { try TreePath("/\($0)") }
             let commits = EventHub.Limits.paths / paths.count + 5
-            for _ in 0..<commits { hub.publish([.commit(CommitNotice(head: head, paths: paths))]) }
+            for _ in 0..<commits { hub.publish([.commit(CommitNotice(head: head, before: head.commit.files, paths: paths))]) }
             #expect(numbers(hub.events(after: 0)) == nil)
             #expect(numbers(hub.events(after: UInt64(commits - 1))) == [UInt64(commits)])
         }

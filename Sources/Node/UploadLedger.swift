@@ -7,7 +7,7 @@ import Synchronization
 /// A commit makes an object readable to whoever names it. Someone who may see only a part of the database could name an
 /// object of another part, if knowing its hash were enough; so they must have sent its bytes. What is forgotten here is sent
 /// again.
-final class UploadLedger: Sendable {
+public final class UploadLedger: Sendable {
     private struct Entry: Hashable {
         var identity: Principal.Identity
         var hash: ContentHash
@@ -24,7 +24,9 @@ final class UploadLedger: Sendable {
 
     private let generations = Mutex(Generations())
 
-    func add(_ hashes: [ContentHash], of principal: Principal) {
+    init() {}
+
+    public func add(_ hashes: [ContentHash], of principal: Principal) {
         if principal.rules.isUnrestricted { return }
         generations.withLock { ledger in
             for hash in hashes {
@@ -38,7 +40,7 @@ final class UploadLedger: Sendable {
     }
 
     /// The objects that the holder has not sent.
-    func unproven(_ hashes: [ContentHash], of identity: Principal.Identity) -> [ContentHash] {
+    public func unproven(_ hashes: [ContentHash], of identity: Principal.Identity) -> [ContentHash] {
         generations.withLock { ledger in
             hashes.filter {
                 let entry = Entry(identity: identity, hash: $0)

@@ -1,0 +1,30 @@
+import Causality
+import Content
+import Merkle
+import Objects
+
+extension FileDatabase {
+    /// Joins registers into a tree that is put together beside the database's own, so that what comes in many parts can become
+    /// a part of it in one commit, with `join`. Blocks.
+    ///
+    /// The tree's nodes are stored and not durable; whoever puts it together keeps its root.
+    /// - Returns: the tree with the registers.
+    public func stage(_ registers: [(path: TreePath, register: Register)], onto tree: Subtree) throws -> Subtree {
+        try asDatabaseErrors {
+            var draft = DraftNodes(over: nodes)
+            let edits = try registers.map { path, register in
+                let known = try tree.entry(at: path, in: draft)?.register
+                return TreeEdit(path, .set(known?.joined(with: register) ?? register))
+            }
+            let staged = try tree.applying(edits, in: &draft)
+            try store.append(draft.made.values.map { PreparedObject(.tree, $0.bytes, hash: $0.hash) })
+            return staged
+        }
+    }
+
+    /// The directory of a root, with its sums; nil if it is not here. Blocks.
+    public func subtree(_ root: ContentHash) throws -> Subtree? {
+        guard let node = try storedNode(root) else { return nil }
+        return Subtree(root: root, aggregates: try asDatabaseErrors { try node.aggregates() })
+    }
+}

@@ -1,0 +1,90 @@
+import Access
+import Content
+import FileDatabase
+import Foundation
+import Hummingbird
+import Merkle
+import NIOCore
+import Node
+import Platform
+import Replication
+
+/// The replication of callers that may not see everything: `docs/protocol.md`, "Callers with a scope". Nothing in an answer depends
+/// on what the caller may not read.
+func addScopedRoutes(to routes: inout Routes) {
+    routes.on(.get, "/sync/scope") { call in
+        try call.refuseQuery()
+        return try .encoded(call.node.scope(of: call.principal))
+    }
+    routes.on(.post, "/sync/scoped/changes") { call in
+        try call.requireSettledNode()
+        let tree = try call.tree()
+        let body = try await call.collectBody(limit: ReplicationStreams.maximumChangesRequestSize)
+        return try await ScopedStreams(call: call, tree: tree).changes(body)
+    }
+    routes.on(.post, "/sync/scoped/objects") { call in
+        try call.requireSettledNode()
+        let tree = try call.tree()
+        let body = try await call.collectBody(limit: ContentRequest.maximumSize)
+        return try await ScopedStreams(call: call, tree: tree).objects(body)
+    }
+    routes.on(.post, "/sync/push/missing") { call in
+        try call.requireSettledNode()
+        try call.refuseQuery()
+        let request = try MissingRequest(decoding: Array(buffer: await call.collectBody(limit: MissingRequest.maximumSize)))
+        let missing = try await call.database.threads.run { try call.node.missing(request, from: call.principal) }
+        var answer = ByteBufferAllocator().buffer(capacity: missing.count * ContentHash.byteCount)
+        for hash in missing { hash.withBytes { _ = answer.writeBytes($0) } }
+        return Response(status: .ok, headers: [.contentType: "application/octet-stream"], body: ResponseBody(byteBuffer: answer))
+    }
+    routes.on(.post, "/sync/push/objects") { call in
+        try call.requireSettledNode()
+        return try await takeObjects(call)
+    }
+    routes.on(.post, "/sync/push") { call in
+        try call.requireSettledNode()
+        let tree = try call.tree()
+        let part = try PushPart(decoding: Array(buffer: await call.collectBody(limit: PushPart.maximumSize)))
+        switch try await call.node.take(part, into: tree, from: call.principal) {
+        case .goOn(let ticket):
+            return .json { json in json.object { $0.field("ticket", Data(ticket).base64EncodedString()) } }
+        case .done(let entries, let cursor):
+            return .json { json in
+                json.object { json in
+                    json.field("entries", entries)
+                    json.field("cursor", cursor.map { Data($0).base64EncodedString() })
+                }
+            }
+        case .refused(let refusals, let missing): throw Problem(refused: refusals, missing: missing)
+        }
+    }
+}
+
+extension Problem {
+    /// A part of a push that cannot be taken as it is.
+    fileprivate init(refused: [Refusal], missing: [ContentHash]) {
+        let status: HTTPResponse.Status = switch refused.first?.code {
+        case .forbidden, .discards: .forbidden
+        case .foreign, .invalid, .future: .badRequest
+        case .unseen, .stale, nil: .conflict
+        }
+        let detail = refused.first.map { "\(refused.count) records cannot be taken; '\($0.path)' \($0.reason)" }
+        self.init(status, detail ?? "\(missing.count) objects are not here; send them first")
+        self.refused = refused
+        self.missing = missing
+    }
+}
+
+extension Call {
+    /// The tree that the query names.
+    /// - Throws: 403 for the cluster's own, which only full members share.
+    fileprivate func tree() throws -> Tree {
+        if rawQuery.isEmpty { return .files }
+        var query = try query()
+        let name = query.text("tree") ?? Tree.files.rawValue
+        try query.finish()
+        guard let tree = Tree(rawValue: name) else { throw Problem(.badRequest, "'tree' must be files or system") }
+        guard tree == .files || principal.seesSystem else { throw Problem(.forbidden, "only full members share the cluster's own tree") }
+        return tree
+    }
+}

@@ -1,0 +1,136 @@
+import Access
+import Causality
+import Content
+import FileDatabase
+import Hummingbird
+import Merkle
+import NIOCore
+import Node
+import Platform
+import Replication
+
+/// Changes and content for one caller.
+struct ScopedStreams: Sendable {
+    private static let maximumGlobs = 1000
+
+    let call: Call
+    let tree: Tree
+
+    /// What the caller may do in the tree. Limits are of files, and those who see the system tree see all of it.
+    private var rules: RuleSet { tree == .system ? .everything : call.principal.rules }
+
+    // MARK: Changes
+
+    /// The registers that changed since a cursor, as far as the caller may read them.
+    func changes(_ body: ByteBuffer) async throws -> Response {
+        let bytes = Array(buffer: body)
+        var decoder = CanonicalDecoder(bytes)
+        let cursor = Array(bytes[try decoder.readByteString(limit: ChangeReader.maximumCursorSize)])
+        var globs: [Glob] = []
+        for _ in 0..<(try decoder.readCount(limit: ScopedStreams.maximumGlobs)) { globs.append(try Glob(decoder.readText(limit: Glob.maximumLength))) }
+        try decoder.finish()
+        let (node, caller, database, view) = (call.node, call.principal, call.database, call.database.view)
+        let scope = node.scopeName(of: caller, tree: tree, wanting: globs)
+        var since = TreeNode.empty.hash
+        // A cursor of other rules would leave out what those did not show.
+        if let known = node.opened(cursor, for: caller), known.scope == scope,
+            try await database.threads.run({ try database.storedNode(known.root) }) != nil
+        {
+            since = known.root
+        }
+        let target = view.head[tree]
+        let next = node.sealed(ScopeCursor(root: target.root, scope: scope), for: caller)
+        let walk = ScopedChanges(view, from: since, to: target, rules: globs.isEmpty ? rules : rules.limited(to: globs))
+        return Response(status: .ok, headers: [.contentType: "application/octet-stream"], body: ResponseBody { writer in
+            var head = CanonicalEncoder()
+            head.write(next)
+            var buffer = ByteBuffer(bytes: head.bytes)
+            while let records = try await database.threads.run({ try walk.next() }) {
+                buffer.writeBytes(records)
+                try await writer.write(buffer)
+                buffer.clear()
+            }
+            buffer.writeBytes(ChangeReader.end)
+            try await writer.write(buffer)
+            try await writer.finish(nil)
+        })
+    }
+
+    // MARK: Content
+
+    /// The objects at places of files, in the state of the cursor.
+    func objects(_ body: ByteBuffer) async throws -> Response {
+        let request = try ContentRequest(decoding: Array(buffer: body))
+        let (database, rules, reader) = (call.database, rules, call.database.view.reader)
+        // Without a state that the caller was told of there is nothing to be found.
+        let root = call.node.opened(request.cursor, for: call.principal)?.root ?? TreeNode.empty.hash
+        let hashes = try await database.threads.run {
+            let tree = Subtree(root: root, aggregates: .zero)
+            var places = ManifestPlaces(database)
+            var hashes: [ContentHash] = []
+            for file in request.files {
+                let value = rules.allows(.read, file.path) ? try tree.file(at: file.path, root: file.root, in: reader) : nil
+                for place in file.places {
+                    var hash: ContentHash?
+                    if place.height == ContentPlace.attributes {
+                        hash = value?.attributes
+                    } else if let value {
+                        hash = try places.object(of: value.content, height: place.height, offset: place.offset)
+                    }
+                    hashes.append(hash ?? .zero)
+                }
+            }
+            return hashes
+        }
+        return ReplicationStreams(node: call.node).frames(of: hashes, kinds: [.chunk, .manifest, .attributes])
+    }
+}
+
+extension Subtree {
+    /// A version of a path, winner or loser, that is a file of this root; nil also where that state is gone.
+    fileprivate func file(at path: TreePath, root: ContentHash, in reader: some NodeReader) throws -> FileValue? {
+        if path.isRoot { return nil }
+        for version in (try? entry(at: path, in: reader))?.register?.versions ?? [] {
+            if case .file(let file) = version.value, file.content.root == root { return file }
+        }
+        return nil
+    }
+}
+
+/// A walk through what changed within some rules, a page at a time. One task uses it, on whichever thread.
+private final class ScopedChanges: @unchecked Sendable {
+    private static let pageSize = 64 << 10
+
+    private let view: TreeView
+    private let since: ContentHash
+    private let target: Subtree
+    private var rules: RuleCursor
+    private var step: (() throws -> TreeDifference?)?
+
+    init(_ view: TreeView, from since: ContentHash, to target: Subtree, rules: RuleSet) {
+        self.view = view
+        self.since = since
+        self.target = target
+        self.rules = RuleCursor(rules)
+    }
+
+    /// The next records; nil at the end. Blocks.
+    func next() throws -> [UInt8]? {
+        let step = try self.step ?? begin()
+        self.step = step
+        var records: [UInt8] = []
+        while records.count < ScopedChanges.pageSize, let difference = try step() {
+            // A register is only ever forgotten by the purge, which every node does by itself.
+            guard let register = difference.after, rules.allows(.read, difference.path) else { continue }
+            records += ChangeReader.record(difference.path, register)
+        }
+        return records.isEmpty ? nil : records
+    }
+
+    private func begin() throws -> () throws -> TreeDifference? {
+        var diff = try TreeDiff(from: Subtree(root: since, aggregates: .zero), to: target, in: view.reader) { [unowned self] path in
+            rules.mayAllow(.read, below: path)
+        }
+        return { try diff.next() }
+    }
+}

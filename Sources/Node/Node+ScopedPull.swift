@@ -1,0 +1,184 @@
+import Access
+import Causality
+import Content
+import FileDatabase
+import Foundation
+import Merkle
+import Platform
+import Replication
+import Synchronization
+
+/// Pulls from a peer of which this node may see, or wants, a part.
+extension Node {
+    /// Registers that are staged, or whose content is asked for, together.
+    private static let batch = 2048
+    /// Changes that are joined one by one; where there are more, the trees are joined.
+    private static let maximumSingleChanges = 4096
+    private static let maximumScopeSize = 8 << 20
+
+    /// Pulls what this node may see. The roles of both sides are told first, since they may have changed.
+    func pullScoped(from link: PeerLink, _ report: inout SyncReport) async throws {
+        let told = try await scope(at: link)
+        if link.apiKey == nil {
+            if told.partial {
+                try await adoptMembership(told)
+            } else if try isPartialMember {
+                try await adoptSystem(of: link)
+            } else {
+                try await pullScoped(.system, from: link, &report)
+            }
+            try requireMember(link)
+        }
+        try await pullScoped(.files, from: link, &report)
+        link.state.withLock { $0.lastSyncAt = clock.date }
+    }
+
+    /// What this node may do at the peer.
+    func scope(at link: PeerLink) async throws -> ScopeInfo {
+        if let told = link.state.withLock({ $0.told }) { return told }
+        let body = try await send(.get, "/sync/scope", to: link, timeoutSeconds: 10).body.collect(limit: Node.maximumScopeSize)
+        guard let told = try? JSON.decode(ScopeInfo.self, body), told.nodeID == link.nodeID?.description else {
+            throw NodeError(.unavailable, "the peer at \(link.address) does not tell what this node may do there as it should")
+        }
+        link.state.withLock { $0.told = told }
+        return told
+    }
+
+    /// Whether this node is a member of only a part of the files.
+    var isPartialMember: Bool {
+        get throws { try cluster().members[id]?.syncPaths != nil }
+    }
+
+    /// Pulls what changed in one tree since the last time.
+    private func pullScoped(_ tree: Tree, from link: PeerLink, _ report: inout SyncReport) async throws {
+        let state = try await database.threads.run { [self] in scopedState(of: link, tree) }
+        do {
+            try await pullScoped(tree, from: link, since: state, &report)
+        } catch {
+            // What it went on from may be what is wrong. Without it everything is told again, and content that is here is not sent.
+            link.state.withLock { $0.scoped[tree] = ScopedState() }
+            throw error
+        }
+    }
+
+    private func pullScoped(_ tree: Tree, from link: PeerLink, since state: ScopedState, _ report: inout SyncReport) async throws {
+        let wanted = tree == .files ? try (link.state.withLock { $0.syncPaths } ?? []).map { try Glob($0) } : []
+        let database = database
+        let known = try await database.threads.run { try database.subtree(state.known) }
+        var request = CanonicalEncoder()
+        request.write(known == nil ? [] : state.cursor)
+        request.write(wanted.count)
+        for glob in wanted { request.write(glob.description) }
+        let response = try await send(.post, "/sync/scoped/changes?tree=\(tree.rawValue)", to: link, body: request.bytes)
+        let rules = wanted.isEmpty ? RuleSet.everything : RuleSet.everything.limited(to: wanted)
+        let (cursor, staged) = try await stage(response, onto: known ?? .empty, rules, link)
+        guard staged != known else { return setScopedState(ScopedState(cursor: cursor, known: staged.root), of: link, tree) }
+
+        let session = ContentSession(node: self, link: link, tree: tree.rawValue, cursor: cursor, horizon: horizon)
+        let view = database.view
+        let walk = DifferenceWalk(view, from: known ?? .empty, to: staged)
+        var single: [(path: TreePath, register: Register)] = []
+        var count = 0
+        while true {
+            let items = try await database.threads.run {
+                try walk.next(Node.batch).map { ($0.path, $0.after, try view.entry(at: $0.path, in: tree)?.register) }
+            }
+            if items.isEmpty { break }
+            count += items.count
+            if count <= Node.maximumSingleChanges { single += items.map { ($0.0, $0.1) } } else { single = [] }
+            try await session.run(items)
+        }
+        let latest = session.pull.withLock { $0.latest }
+        let cause = "sync with \(link.name)"
+        let result = count <= Node.maximumSingleChanges
+            ? try await database.join(single, into: tree, latest: latest, cause: cause)
+            : try await database.join(staged.root, into: tree, latest: latest, cause: cause)
+        session.add(to: &report)
+        report.conflicts += result.conflictsAfter > result.conflictsBefore ? result.conflictsAfter - result.conflictsBefore : 0
+        try await database.threads.run { [self] in setScopedState(ScopedState(cursor: cursor, known: staged.root), of: link, tree) }
+    }
+
+    /// Puts the records of an answer into a tree beside the node's own. They are taken as fast as they come, so that the peer does not
+    /// wait; the content follows.
+    private func stage(
+        _ response: TransportResponse, onto tree: Subtree, _ rules: RuleSet, _ link: PeerLink
+    ) async throws -> (cursor: [UInt8], tree: Subtree) {
+        var reader = ChangeReader(head: .cursor)
+        var staged = tree
+        var waiting: [(path: TreePath, register: Register)] = []
+        func settle() async throws {
+            let (base, batch) = (staged, waiting)
+            waiting = []
+            staged = try await database.threads.run { [database] in try database.stage(batch, onto: base) }
+        }
+        while let piece = try await response.body.next() {
+            link.state.withLock { $0.bytesReceived += UInt64(piece.count) }
+            // Not more than was asked for, whatever comes.
+            waiting += try reader.read(piece).filter { rules.allows(.read, $0.path) }
+            if waiting.count >= Node.batch { try await settle() }
+        }
+        guard let cursor = reader.cursor, reader.isAtEnd else {
+            throw NodeError(.unavailable, "the peer at \(link.address) broke off in the middle of its changes; sync again")
+        }
+        try await settle()
+        return (cursor, staged)
+    }
+
+    // MARK: Membership
+
+    /// Takes the little of the cluster's own tree that a partial member needs: who the members are, and what itself is.
+    private func adoptMembership(_ told: ScopeInfo) async throws {
+        let own = try cluster()
+        guard let clusterID = told.clusterID, told.members.contains(where: { $0.nodeID == id.description }) else {
+            throw NodeError(.unavailable, "the peer does not tell who the members are as it should")
+        }
+        var documents: [(TreePath, [UInt8]?)] = []
+        if own.id != clusterID {
+            documents.append((ClusterDocument.cluster, try ClusterDocument.encode(ClusterDocument.Cluster(clusterID: clusterID, createdAt: clock.date))))
+        }
+        var gone = Set(own.members.keys)
+        for member in told.members {
+            guard let node = NodeID(member.nodeID), let key = [UInt8](hex: member.publicKey), NodeID(publicKey: key) == node else { continue }
+            gone.remove(node)
+            let known = own.members[node]
+            // Of the others it does not matter here what they take part in.
+            let paths = node == id ? told.limits.first ?? [] : nil
+            if let known, known.label == member.label, known.address == member.address, known.syncPaths == paths { continue }
+            let document = ClusterDocument.Member(
+                nodeID: member.nodeID, publicKey: member.publicKey, label: member.label, address: member.address,
+                joinedAt: known?.joinedAt ?? clock.date, syncPaths: paths)
+            documents.append((ClusterDocument.member(node), try ClusterDocument.encode(document)))
+        }
+        for node in gone { documents.append((ClusterDocument.member(node), nil)) }
+        if !documents.isEmpty { try await database.setDocuments(documents) }
+    }
+
+    /// Takes the system tree of the cluster that this node has just been let into, or the part of it that it may have.
+    func adoptSystem(of link: PeerLink) async throws {
+        let status = try await peerStatus(link)
+        if let system = status.roots?.system {
+            let session = PullSession(
+                node: self, link: link, pull: Pull(local: TreeNode.empty.hash, remote: system, horizon: horizon))
+            let latest = try await session.run()
+            try await database.replaceSystem(with: system, latest: latest)
+            link.state.withLock { $0.joined[Tree.system.rawValue] = system }
+            return
+        }
+        let told = try await scope(at: link)
+        if told.partial { return try await adoptMembership(told) }
+        // A full member with which the peer exchanges a part of the files.
+        var request = CanonicalEncoder()
+        request.write([UInt8]())
+        request.write(0)
+        let response = try await send(.post, "/sync/scoped/changes?tree=system", to: link, body: request.bytes)
+        let (cursor, staged) = try await stage(response, onto: .empty, .everything, link)
+        let session = ContentSession(node: self, link: link, tree: Tree.system.rawValue, cursor: cursor, horizon: horizon)
+        let view = database.view
+        let walk = DifferenceWalk(view, from: .empty, to: staged)
+        while case let items = try await database.threads.run({ try walk.next(Node.batch) }), !items.isEmpty {
+            try await session.run(items.map { ($0.path, $0.after, nil) })
+        }
+        try await database.replaceSystem(with: staged.root, latest: session.pull.withLock { $0.latest })
+        setScopedState(ScopedState(cursor: cursor, known: staged.root), of: link, .system)
+    }
+}

@@ -1,0 +1,97 @@
+import Access
+import Causality
+import Content
+import FileDatabase
+import Foundation
+import Logging
+import Merkle
+import Platform
+import Replication
+import Synchronization
+
+/// Sends a peer what it cannot, or may not, ask for.
+extension Node {
+    /// Changed paths that are looked at together. Among them a file that has moved finds its old place.
+    private static let window = 20_000
+
+    /// Pushes what the peer does not have: all of it where the peer believes this node, what was written here where it does not.
+    ///
+    /// - Throws: what ends the push. Single records that the peer refuses are noted at the link, and do not.
+    func push(to link: PeerLink, _ report: inout SyncReport) async throws {
+        let told = try await scope(at: link)
+        let isVetted = try isVetted(at: link) || !told.full
+        if !isVetted { try await push(.system, to: link, PushRules(rules: .everything, node: nil), &report) }
+        var rules = told.ruleSet
+        if let paths = link.state.withLock({ $0.syncPaths }) { rules = rules.limited(to: try paths.map { try Glob($0) }) }
+        try await push(.files, to: link, PushRules(rules: rules, node: isVetted ? id : nil), &report)
+        link.state.withLock { $0.isEven = true }
+    }
+
+    private func push(_ tree: Tree, to link: PeerLink, _ rules: PushRules, _ report: inout SyncReport) async throws {
+        let view = database.view
+        let state = try await database.threads.run { [self] in
+            // Where everything is seen, the root that was joined last is what the peer has.
+            if let joined = link.state.withLock({ $0.isScoped ? nil : $0.joined[tree.rawValue] }) { return ScopedState(cursor: [], known: joined) }
+            return scopedState(of: link, tree)
+        }
+        let known = try await database.threads.run { [database] in try database.subtree(state.known) } ?? .empty
+        if known.root == view.head[tree].root { return }
+        let walk = DifferenceWalk(view, from: known, to: view.head[tree], rules: rules.rules)
+        let session = PushSession(node: self, link: link, tree: tree, known: known, cursor: state.cursor)
+        while true {
+            let items = try await database.threads.run { try walk.next(Node.window) }
+            if items.isEmpty { break }
+            let wanted = items.filter { rules.wants($0) }
+            if !wanted.isEmpty { try await session.send(wanted, rules) }
+        }
+        guard let result = try await session.finish() else { return }
+        report.pushed += result.entries
+        report.bytesPushed += result.bytes
+        if link.state.withLock({ $0.isScoped }) {
+            // Without a new cursor, what was pushed comes back with the next changes, and is known.
+            let next = ScopedState(cursor: result.cursor ?? state.cursor, known: result.known.root)
+            try await database.threads.run { [self] in setScopedState(next, of: link, tree) }
+        }
+    }
+
+    /// What a peer has refused of this node's writes, and why.
+    public func refusals(by peer: NodeID) -> [Refusal] {
+        guard let link = allLinks().first(where: { $0.nodeID == peer }) else { return [] }
+        return link.state.withLock { $0.refused.values.map(\.refusal) }.sorted { $0.path < $1.path }
+    }
+}
+
+/// What of a node's changes goes to a peer.
+struct PushRules: Sendable {
+    /// What may be done there, and what the two exchange.
+    var rules: RuleSet
+    /// Where versions are vetted, the only node in whose name they may be.
+    var node: NodeID?
+
+    /// Whether there is something for the peer in what differs from what it has.
+    func wants(_ item: DifferenceWalk.Item) -> Bool {
+        guard node != nil else {
+            return rules.allows(.read, item.path) && (item.before.map { $0.joined(with: item.after) != $0 } ?? true)
+        }
+        return !newVersions(item).isEmpty
+    }
+
+    /// The versions that the peer does not have, as far as they may be this node's to send.
+    func newVersions(_ item: DifferenceWalk.Item) -> [Version] {
+        item.after.versions.filter { version in
+            (node == nil || version.dot.actor.node == node) && item.before?.context.covers(version.dot) != true
+        }
+    }
+
+    /// Why the peer would not take it, without asking.
+    func refusal(of item: DifferenceWalk.Item) -> Refusal? {
+        guard node != nil else { return nil }
+        for version in newVersions(item) {
+            let permission = version.value.isTombstone ? Permission.delete : .write
+            if !rules.allows(permission, item.path) {
+                return Refusal(item.path, .forbidden, "the rules do not allow to \(permission.rawValue) here; it is kept on this node")
+            }
+        }
+        return nil
+    }
+}
