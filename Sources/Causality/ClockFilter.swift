@@ -33,29 +33,34 @@ public struct ClockSample: Hashable, Sendable {
 public struct ClockEstimate: Hashable, Sendable {
     /// The peer's virtual time less this node's monotonic time, in microseconds.
     public var offset: Int64
-    /// Of the sample that it comes from, in microseconds.
+    /// The least of the samples, in microseconds.
     public var delay: Int64
-    /// How far off the offset can be: half the delay, and what clocks drift apart since. In microseconds.
+    /// How far off the offset can be, in microseconds: what the samples leave open, and what clocks drift apart since.
     public var error: Int64
-    /// How far the best samples are apart, in microseconds.
+    /// How far those samples are apart, in microseconds, that say most about either way.
     public var spread: Int64
-    /// Samples that it was chosen from.
+    /// Samples that it was made from.
     public var count: Int
 }
 
-/// The last samples of a peer's clock. The one with the least delay counts: what waits in no queue is off by least.
+/// The last samples of a peer's clock.
+///
+/// A beat cannot arrive before it is sent, so each sample has two bounds: the true offset is at most `received - sent` and at least
+/// `answered - arrived`. The beat that was fastest there gives the one, the answer that was fastest back the other, and they need not be of
+/// one exchange: with jitter both ways, a fast way is far more common than a fast exchange. The middle of the bounds is off by half of
+/// what the two ways differ at their best. (Marzullo and Owicki, "Maintaining the time in a distributed system", 1983, intersect bounds so.)
 public struct ClockFilter: Sendable {
-    /// Samples kept. With 5 ms of jitter each way, the best of 64 is off by less than a millisecond but once in many hundreds.
+    /// Samples kept. With 5 ms of jitter each way, the middle of 64 is off by less than a quarter of a millisecond but once in hundreds.
     public static let window = 64
     /// What two clocks drift apart, in microseconds a second (RFC 5905, section 11: PHI).
     public static let drift: Int64 = 15
     /// A sample that is off by more than its own error and this, in microseconds, tells of a clock that was set.
     private static let jump: Int64 = 5_000
-    /// Samples that have to agree.
+    /// Samples that have to agree, on either way.
     private static let agreeing = 3
 
+    /// The newest last.
     private var samples: [ClockSample] = []
-    private var next = 0
 
     public init() {}
 
@@ -68,34 +73,57 @@ public struct ClockFilter: Sendable {
             abs(sample.offset - $0.offset) <= sample.delay / 2 + $0.error + ClockFilter.jump
         } ?? true
         if !isConsistent { reset() }
-        if samples.count < ClockFilter.window {
-            samples.append(sample)
-        } else {
-            samples[next] = sample
-            next = (next + 1) % ClockFilter.window
-        }
+        if samples.count == ClockFilter.window { samples.removeFirst() }
+        samples.append(sample)
         return isConsistent
     }
 
     public mutating func reset() {
         samples.removeAll()
-        next = 0
     }
 
     /// The best guess now; nil without samples.
     /// - Parameter now: this node's monotonic time.
     public func estimate(at now: UInt64) -> ClockEstimate? {
-        let best = samples.map { (sample: $0, error: ClockFilter.error(of: $0, at: now)) }.sorted { $0.error < $1.error }
-            .prefix(ClockFilter.agreeing)
-        guard let first = best.first else { return nil }
-        let offsets = best.map(\.sample.offset)
+        guard let newest = samples.last else { return nil }
+        var delay = newest.delay
+        var count = 0
+        // The best so far, the least and the greatest first.
+        var upper = BestBounds()
+        var lower = BestBounds()
+        for sample in samples.reversed() {
+            let half = (sample.delay + 1) / 2 + ClockFilter.drift(of: sample, at: now)
+            // What contradicts newer samples is from before the peer's clock was moved.
+            if count > 0, sample.offset + half < -lower.best || sample.offset - half > upper.best { break }
+            upper.add(sample.offset + half)
+            lower.add(half - sample.offset)
+            delay = min(delay, sample.delay)
+            count += 1
+        }
+        let (most, least) = (upper.best, -lower.best)
         return ClockEstimate(
-            offset: first.sample.offset, delay: first.sample.delay, error: first.error,
-            spread: (offsets.max() ?? 0) - (offsets.min() ?? 0), count: samples.count)
+            offset: least + (most - least) / 2, delay: delay, error: (most - least + 1) / 2, spread: max(upper.spread, lower.spread), count: count)
     }
 
-    private static func error(of sample: ClockSample, at now: UInt64) -> Int64 {
+    private static func drift(of sample: ClockSample, at now: UInt64) -> Int64 {
         let age = Int64(now > sample.takenAt ? min(now - sample.takenAt, 1 << 50) : 0)
-        return sample.delay / 2 + age * drift / 1_000_000
+        return age * drift / 1_000_000
+    }
+
+    /// The least of some bounds.
+    private struct BestBounds {
+        private var least = [Int64](repeating: .max, count: agreeing)
+        private var count = 0
+
+        var best: Int64 { least[0] }
+        /// How far the least ones are apart.
+        var spread: Int64 { least[max(0, min(count, agreeing) - 1)] - least[0] }
+
+        mutating func add(_ bound: Int64) {
+            count += 1
+            guard let place = least.firstIndex(where: { bound < $0 }) else { return }
+            least.insert(bound, at: place)
+            least.removeLast()
+        }
     }
 }

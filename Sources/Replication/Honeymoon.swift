@@ -12,9 +12,9 @@ public struct Honeymoon: Sendable {
 
     /// Samples that are wanted at the least.
     public static let minimumSamples = 8
-    /// How well the best samples have to agree, in microseconds, after so many. On a quiet link they do at once; with 5 ms of
-    /// jitter each way it takes some fifty until the best of them is off by less than a millisecond. After a full window
-    /// anything will do that is far within the drift that versions are allowed.
+    /// How well the best samples of each way have to agree, in microseconds, after so many: by that much they are off, about. On a
+    /// quiet link they agree at once; with 5 ms of jitter each way after some forty. After a full window anything will do that is far
+    /// within the drift that versions are allowed.
     private static func tolerance(after count: Int) -> Int64 {
         count < 48 ? 200 : count < ClockFilter.window ? 1_000 : 50_000
     }
