@@ -90,17 +90,19 @@ extension Node {
                     while true {
                         try await self.beat(link)
                         let now = self.clock.monotonicMicroseconds()
-                        let (verdict, estimate) = link.state.withLock { state in
-                            (state.honeymoon.verdict(at: now), state.honeymoon.filter.estimate(at: now))
+                        let (verdict, estimate, count) = link.state.withLock { state in
+                            (state.honeymoon.verdict(at: now), state.honeymoon.filter.estimate(at: now), state.honeymoon.filter.count)
                         }
-                        guard let estimate, estimate.count >= Honeymoon.minimumSamples else { continue }
-                        if abs(self.clock.offset(of: estimate)) > Node.coarse { return estimate }
+                        let isEnough = estimate.map { $0.count >= Honeymoon.minimumSamples } ?? false
+                        if isEnough, let estimate, abs(self.clock.offset(of: estimate)) > Node.coarse { return estimate }
                         switch verdict {
                         case .settled(let estimate): return estimate
+                        case .unusable(let reason): throw NodeError(.unavailable, "cannot settle: \(reason)")
                         case .goOn(let reason):
                             guard now < deadline else { throw NodeError(.unavailable, "cannot settle: \(reason)") }
                         }
-                        try await self.clock.wait(Node.honeymoonPause)
+                        // The first follow each other at once.
+                        if count >= Honeymoon.minimumSamples { try await self.clock.wait(Node.honeymoonPause) }
                     }
                 }
             }

@@ -7,6 +7,8 @@ public struct Honeymoon: Sendable {
     public enum Verdict: Hashable, Sendable {
         /// More heartbeats are needed; why, in words.
         case goOn(String)
+        /// More heartbeats will not help; why, in words.
+        case unusable(String)
         case settled(ClockEstimate)
     }
 
@@ -21,6 +23,8 @@ public struct Honeymoon: Sendable {
 
     public private(set) var filter = ClockFilter()
     private var wasUnanswered = false
+    /// All samples, also those that later ones have contradicted.
+    private var added = 0
 
     public init() {}
 
@@ -28,6 +32,7 @@ public struct Honeymoon: Sendable {
     @discardableResult
     public mutating func add(_ sample: ClockSample) -> Bool {
         wasUnanswered = false
+        added += 1
         return filter.add(sample)
     }
 
@@ -41,7 +46,10 @@ public struct Honeymoon: Sendable {
         guard let estimate = filter.estimate(at: now) else {
             return .goOn(wasUnanswered ? "no answer to heartbeats" : "no heartbeats yet")
         }
-        guard estimate.count >= Honeymoon.minimumSamples else { return .goOn("\(estimate.count) heartbeats so far") }
+        guard estimate.count >= Honeymoon.minimumSamples else {
+            guard added >= ClockFilter.window else { return .goOn("\(filter.count) heartbeats so far") }
+            return .unusable("offset: its clock does not run as clocks do; newer heartbeats contradict older ones")
+        }
         guard estimate.spread <= Honeymoon.tolerance(after: estimate.count) else {
             return .goOn("jitter: the best heartbeats are \(estimate.spread) µs apart")
         }

@@ -43,6 +43,22 @@ struct HoneymoonTests {
         #expect(reason.hasPrefix("jitter"))
     }
 
+    @Test("Gives up on a clock that stands still")
+    func standingStill() {
+        var honeymoon = Honeymoon()
+        for index in 1...UInt64(ClockFilter.window) {
+            let now = index * 10_000
+            honeymoon.add(sample(1_000_000 - Int64(now), delay: 400, at: now))
+            guard case .goOn = honeymoon.verdict(at: now) else { continue }
+            #expect(index < UInt64(ClockFilter.window))
+        }
+        guard case .unusable(let reason) = honeymoon.verdict(at: 1_000_000) else {
+            Issue.record("not given up")
+            return
+        }
+        #expect(reason.contains("clock"))
+    }
+
     @Test("With 5 ms of jitter each way it is over within two seconds, and 99 of 100 are off by less than a millisecond", arguments: Seed.several(2))
     func accuracy(seed: Seed) {
         var random = seed.generator

@@ -33,7 +33,7 @@ enum TidyRules {
         "FolderSync": Module(modules: ["Node"]),
         "pando": Module(
             modules: ["HTTPServer", "HTTPClient", "FolderSync"],
-            others: systemLibraries.union(["ArgumentParser", "Logging", "ServiceLifecycle", "UnixSignals", "Hummingbird", "JWTKit", "AsyncHTTPClient"])),
+            others: systemLibraries.union(["ArgumentParser", "Yams", "Logging", "ServiceLifecycle", "UnixSignals", "Hummingbird", "JWTKit", "AsyncHTTPClient"])),
         "Simulation": Module(modules: ["HTTPServer"], others: ["CExecutorHook", "Crypto", "Logging", "NIOEmbedded"]),
         "simulate": Module(modules: ["Simulation"], others: systemLibraries.union(["ArgumentParser"])),
     ]

@@ -16,8 +16,13 @@ struct Serve: AsyncParsableCommand {
         abstract: "Run a node.",
         discussion: """
             The first start makes the data directory and a cluster of one, and prints the root key, once. With --join the \
-            node becomes a member of another node's cluster instead. SIGTERM and Ctrl-C end it cleanly.
+            node becomes a member of another node's cluster instead. SIGTERM and Ctrl-C end it cleanly. Flags stand over PANDO_* \
+            variables, and those over the configuration file.
             """)
+
+    @Option(help: ArgumentHelp(
+        "A file of settings in YAML (also PANDO_CONFIG; default ~/.config/pando/pando.yaml, then /etc/pando/pando.yaml).", valueName: "file"))
+    var config: String?
 
     @Option(help: ArgumentHelp("The data directory (also PANDO_DATA).", valueName: "dir"))
     var data: String?
@@ -64,13 +69,21 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "trace, debug, info, notice, warning or error (also PANDO_LOG_LEVEL).")
     var logLevel: String?
 
+    @Option(help: "text, or json for one document a line (also PANDO_LOG_FORMAT).")
+    var logFormat: String?
+
     func validate() throws {
-        _ = try ServeSettings(self, environment: ProcessInfo.processInfo.environment)
+        do {
+            _ = try ServeSettings(self, environment: ProcessInfo.processInfo.environment)
+        } catch let failure as Failure {
+            // Wrong use too, if not of the flags.
+            throw ValidationError(failure.description)
+        }
     }
 
     func run() async throws {
         let settings = try ServeSettings(self, environment: ProcessInfo.processInfo.environment)
-        let logger = try makeLogger(settings)
+        let logger = makeLogger(settings)
         let transport = HTTPTransport()
         let node: Node
         let certificate: ServerCertificate?
@@ -135,13 +148,14 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
-    private func makeLogger(_ settings: ServeSettings) throws -> Logger {
-        let name = settings.logLevel
-        guard let level = Logger.Level(rawValue: name) else {
-            throw ValidationError("'\(name)' is no log level; use trace, debug, info, notice, warning or error")
+    private func makeLogger(_ settings: ServeSettings) -> Logger {
+        var logger = Logger(label: "pando") { label in
+            switch settings.logFormat {
+            case .text: StreamLogHandler.standardError(label: label)
+            case .json: JSONLogHandler()
+            }
         }
-        var logger = Logger(label: "pando") { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = level
+        logger.logLevel = settings.logLevel
         return logger
     }
 

@@ -10,6 +10,6 @@ struct Token: AsyncParsableCommand {
     var data: String?
 
     func run() async throws {
-        Output.line(try await LocalNode.token(dataDirectory: data ?? ProcessInfo.processInfo.environment["PANDO_DATA"] ?? "./pando-data"))
+        Output.line(try await LocalNode.token(dataDirectory: data ?? ProcessInfo.processInfo.environment["PANDO_DATA"] ?? LocalNode.configuredDirectory() ?? "./pando-data"))
     }
 }

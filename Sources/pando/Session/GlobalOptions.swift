@@ -50,7 +50,7 @@ struct Connection: Sendable {
             guard let value = environment[name], !value.isEmpty else { return nil }
             return value
         }
-        let directory = data ?? variable("PANDO_DATA") ?? "./pando-data"
+        let directory = try data ?? variable("PANDO_DATA") ?? LocalNode.configuredDirectory() ?? "./pando-data"
         let local = LocalEndpoint.running(in: directory)
         let credentials = try Credentials.load()
         let url: String

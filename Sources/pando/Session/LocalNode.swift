@@ -1,8 +1,16 @@
 import Access
+import Foundation
 import Node
 
 /// The node that keeps its data in a directory of this machine.
 struct LocalNode {
+    /// The data directory that the configuration file names.
+    static func configuredDirectory() throws -> String? {
+        let named = ProcessInfo.processInfo.environment["PANDO_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
+        guard case .text(let directory)? = try ConfigurationFile.find(named)?.values[.data] else { return nil }
+        return directory
+    }
+
     /// A token that the node in `dataDirectory` accepts, signed with the key that its owner can read.
     static func token(dataDirectory: String) async throws -> String {
         let key: NodeKey?

@@ -1,7 +1,8 @@
 import ArgumentParser
 import Foundation
+import Logging
 
-/// What a node runs with: flags stand over `PANDO_*` variables.
+/// What a node runs with: flags stand over `PANDO_*` variables, and those over the configuration file.
 struct ServeSettings {
     var directory: String
     var host: String
@@ -13,7 +14,8 @@ struct ServeSettings {
     var address: String?
     var encryption: Encryption
     var isManual: Bool
-    var logLevel: String
+    var logLevel: Logger.Level
+    var logFormat: LogFormat
 
     /// What protects what travels.
     enum Encryption {
@@ -25,28 +27,37 @@ struct ServeSettings {
         var scheme: String { if case .none = self { "http" } else { "https" } }
     }
 
-    /// - Throws: `ValidationError` where settings are missing or contradict each other.
+    /// - Throws: `ValidationError` or `Failure` where settings are missing, contradict each other or make no sense.
     init(_ flags: Serve, environment: [String: String]) throws {
-        let variables = SettingVariables(environment: environment)
-        directory = flags.data ?? variables.text("DATA") ?? "./pando-data"
-        host = flags.host ?? variables.text("HOST") ?? "127.0.0.1"
-        port = try flags.port ?? variables.integer("PORT") ?? 6830
+        let variable = environment["PANDO_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
+        let sources = SettingSources(environment: environment, file: try ConfigurationFile.find(flags.config ?? variable))
+        directory = flags.data ?? sources.text(.data) ?? "./pando-data"
+        host = flags.host ?? sources.text(.host) ?? "127.0.0.1"
+        port = try flags.port ?? sources.number(.port) ?? 6830
         guard (0...65_535).contains(port) else { throw ValidationError("a port is a number from 0 to 65535") }
-        label = flags.label ?? variables.text("LABEL")
-        peers = flags.peers
-        syncPaths = flags.syncPaths.isEmpty ? nil : flags.syncPaths
-        address = flags.address ?? variables.text("ADDRESS")
-        isManual = try flags.manual || variables.flag("MANUAL")
-        logLevel = flags.logLevel ?? variables.text("LOG_LEVEL") ?? "notice"
-        if let url = flags.join ?? variables.text("JOIN") {
-            guard let token = flags.joinToken ?? variables.text("JOIN_TOKEN") else {
+        label = flags.label ?? sources.text(.label)
+        peers = flags.peers.isEmpty ? sources.list(.peers) : flags.peers
+        let paths = flags.syncPaths.isEmpty ? sources.list(.syncPaths) : flags.syncPaths
+        syncPaths = paths.isEmpty ? nil : paths
+        address = flags.address ?? sources.text(.address)
+        isManual = try flags.manual || sources.flag(.manual)
+        let level = flags.logLevel ?? sources.text(.logLevel) ?? "notice"
+        guard let known = Logger.Level(rawValue: level) else {
+            throw ValidationError("'\(level)' is no log level; use trace, debug, info, notice, warning or error")
+        }
+        logLevel = known
+        let format = flags.logFormat ?? sources.text(.logFormat) ?? "text"
+        guard let logFormat = LogFormat(rawValue: format) else { throw ValidationError("'\(format)' is no log format; use text or json") }
+        self.logFormat = logFormat
+        if let url = flags.join ?? sources.text(.join) {
+            guard let token = flags.joinToken ?? sources.text(.joinToken) else {
                 throw ValidationError("--join needs --join-token: 'pando invite' on a member makes an invitation")
             }
             join = (url, token)
         }
         encryption = try ServeSettings.encryption(
-            host: host, certificate: flags.tlsCert ?? variables.text("TLS_CERT"), key: flags.tlsKey ?? variables.text("TLS_KEY"),
-            isWanted: try flags.tls || variables.flag("TLS"), isInsecure: try flags.insecure || variables.flag("INSECURE"))
+            host: host, certificate: flags.tlsCert ?? sources.text(.tlsCert), key: flags.tlsKey ?? sources.text(.tlsKey),
+            isWanted: try flags.tls || sources.flag(.tls), isInsecure: try flags.insecure || sources.flag(.insecure))
     }
 
     private static func encryption(
@@ -62,29 +73,5 @@ struct ServeSettings {
         }
         if isInsecure || !isWanted && Host.isLoopback(host) { return .none }
         return .ownCertificate
-    }
-}
-
-/// The `PANDO_*` variables of the environment. An empty one counts as unset.
-struct SettingVariables {
-    var environment: [String: String]
-
-    func text(_ name: String) -> String? {
-        let value = environment["PANDO_" + name]
-        return value?.isEmpty == false ? value : nil
-    }
-
-    func integer(_ name: String) throws -> Int? {
-        guard let text = text(name) else { return nil }
-        guard let number = Int(text) else { throw ValidationError("PANDO_\(name) is '\(text)', which is no number") }
-        return number
-    }
-
-    func flag(_ name: String) throws -> Bool {
-        switch text(name)?.lowercased() {
-        case nil, "0", "false", "no", "off": return false
-        case "1", "true", "yes", "on": return true
-        case let other?: throw ValidationError("PANDO_\(name) is '\(other)'; it can be 1 or 0")
-        }
     }
 }
