@@ -56,6 +56,8 @@ let package = Package(
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"]), .brew(["lmdb"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
         .systemLibrary(name: "CLinux"),
+        // The web console's files, in the program itself: `#embed` (C23) costs no time, which Swift's array literals do.
+        .target(name: "CConsole", exclude: ["web"]),
 
         module("Content", [crypto], settings: hot),
         module("Causality", ["Content"]),
@@ -70,6 +72,7 @@ let package = Package(
             logging, .product(name: "JWTKit", package: "jwt-kit"), crypto,
         ]),
         module("HTTPServer", [
+            "CConsole",
             "Content", "Merkle", "Causality", "Access", "FileDatabase", "Replication", "Objects", "Platform", "Node", logging, lifecycle, nio,
             .product(name: "Hummingbird", package: "hummingbird"),
             .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -113,7 +116,7 @@ let package = Package(
             .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
         ]),
         tests(of: "HTTPServer", [
-            "Content", "FileDatabase", "Node", "HTTPServer", "TestSupport", nio, .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "Hummingbird", package: "hummingbird"),
+            "Content", "Causality", "Merkle", "FileDatabase", "Node", "HTTPServer", "TestSupport", nio, .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "Hummingbird", package: "hummingbird"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
         ]),
         tests(of: "Objects", ["Content", "Platform", "Objects", "CZstd", "TestSupport"]),

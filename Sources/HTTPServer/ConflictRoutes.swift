@@ -8,7 +8,8 @@ import Platform
 /// Paths with losing versions, and their settlement.
 func addConflictRoutes(to routes: inout Routes) {
     routes.on(.get, "/sync/conflicts") { try await listConflicts($0) }
-    routes.on(.post, "/sync/conflicts/{path...}") { try await resolveConflict($0) }
+    let settled = SettledConflicts()
+    routes.on(.post, "/sync/conflicts/{path...}") { try await resolveConflict($0, settled) }
 }
 
 private func listConflicts(_ call: Call) async throws -> Response {
@@ -30,7 +31,7 @@ private func listConflicts(_ call: Call) async throws -> Response {
     }
 }
 
-private func resolveConflict(_ call: Call) async throws -> Response {
+private func resolveConflict(_ call: Call, _ settled: SettledConflicts) async throws -> Response {
     let path = try call.filePath().path
     try call.refuseQuery()
     // A pick may be the deletion, or a file in the place of a whole directory.
@@ -41,15 +42,24 @@ private func resolveConflict(_ call: Call) async throws -> Response {
         if isDirectory == true { try call.require(.delete, below: path) }
     }
     var fields = try await call.fields(orNone: true)
+    if let id = try fields.text("undo") {
+        try fields.finish()
+        return try await reopen(id, at: path, call, settled)
+    }
     let pick: ConflictPick = switch try fields.text("pick") {
     case nil, "winner": .winner
     case "loser": .loser
     case let version?: .version(version)
     }
     try fields.finish()
+    let before = try await call.database.threads.run { [view = call.database.view] in try view.conflict(at: path) }
     let result = try await call.database.resolve(path, pick: pick)
+    // Brought back are versions alone: a folder that was given up, or that hid a file, is a matter of the history.
+    let undo = before.flatMap { before in
+        before.kind == .fileDirectory ? nil : result.map { settled.add(.init(conflict: before, dot: $0.dot, identity: call.principal.identity)) }
+    }
     return .json { json in
-        if let result { return json.version(result, path: path) }
+        if let result { return json.version(result, path: path, undo: .some(undo)) }
         // A directory that nobody made has won, which has no version of its own.
         json.object { json in
             json.field("version", nil as String?)
@@ -58,6 +68,15 @@ private func resolveConflict(_ call: Call) async throws -> Response {
             json.field("path", path.description)
         }
     }
+}
+
+/// Takes a pick back.
+private func reopen(_ id: String, at path: TreePath, _ call: Call, _ settled: SettledConflicts) async throws -> Response {
+    guard let entry = settled.entry(id, at: path, of: call.principal.identity) else {
+        throw Problem(.notFound, "no pick of yours has this name, or it was too long ago; the earlier versions are in the history", path: path)
+    }
+    let conflict = try await call.database.reopen(entry.conflict, settledBy: entry.dot)
+    return .json { $0.conflict(conflict) }
 }
 
 extension JSONWriter {

@@ -21,7 +21,15 @@ struct Dispatcher: HTTPResponder {
     typealias Context = ConnectionContext
 
     let node: Node
+    let sessions: BrowserSessions
     let routes: Routes
+
+    /// - Parameter isEncrypted: whether the server speaks TLS.
+    init(node: Node, isEncrypted: Bool) {
+        self.node = node
+        sessions = BrowserSessions(of: node, isEncrypted: isEncrypted)
+        routes = .all(of: node, sessions)
+    }
 
     func respond(to request: Request, context: ConnectionContext) async throws -> Response {
         let isLogged = context.logger.logLevel <= .debug
@@ -54,11 +62,17 @@ struct Dispatcher: HTTPResponder {
             let principal = switch match.endpoint.access {
             case .open: Principal.nobody
             case .token: try await Call.authenticate(request, node)
+            case .tokenOrSession: try await authenticateByTokenOrSession(request)
             }
             return try await match.endpoint.handler(Call(
                 node: node, request: request, channel: context.channel, logger: context.logger, principal: principal,
                 captures: match.captures, tail: match.tail, rawQuery: target[mark...].dropFirst()))
         }
+    }
+
+    private func authenticateByTokenOrSession(_ request: Request) async throws -> Principal {
+        if request.headers[.authorization] == nil, let token = sessions.token(of: request) { return try await node.authenticate(token) }
+        return try await Call.authenticate(request, node)
     }
 
     // MARK: Errors
@@ -99,6 +113,11 @@ extension Principal {
 extension Call {
     /// Whose token a request shows.
     static func authenticate(_ request: Request, _ node: Node) async throws -> Principal {
+        try await node.authenticate(bearerToken(of: request))
+    }
+
+    /// The token that a request shows, whatever it is worth.
+    static func bearerToken(of request: Request) throws(Problem) -> String {
         guard let header = request.headers[.authorization] else {
             throw Problem.unauthorized("a token is needed: 'Authorization: Bearer TOKEN'", isTokenWrong: false)
         }
@@ -106,6 +125,6 @@ extension Call {
         guard words.count == 2, words[0].lowercased() == "bearer" else {
             throw Problem.unauthorized("only bearer tokens are known: 'Authorization: Bearer TOKEN'", isTokenWrong: false)
         }
-        return try await node.authenticate(String(words[1]))
+        return String(words[1])
     }
 }

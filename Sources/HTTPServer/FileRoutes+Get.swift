@@ -62,9 +62,7 @@ private func bytes(of info: FileInfo, _ request: Request, _ database: FileDataba
 
     headers[.acceptRanges] = "bytes"
     headers[.contentType] = info.file?.mediaType ?? "text/plain; charset=utf-8"
-    // Files are other people's: a browser must take them for what they say they are, and run nothing in them.
-    headers[.xContentTypeOptions] = "nosniff"
-    headers[.contentSecurityPolicy] = "sandbox"
+    BrowserSafety.mark(&headers)
     var status = HTTPResponse.Status.ok
     var range = 0..<info.size
     if request.method == .get, let header = request.headers[.range], isRangeWanted(request.headers, hash, modified) {

@@ -32,7 +32,7 @@ public struct InProcessServer: Sendable {
 
     /// - Parameter channel: stands for the connection; an `EmbeddedChannel` will do.
     public init(node: Node, channel: any Channel) {
-        dispatcher = Dispatcher(node: node, routes: .all(of: node))
+        dispatcher = Dispatcher(node: node, isEncrypted: false)
         self.channel = channel
         logger = node.logger
     }

@@ -36,8 +36,10 @@ extension JSONWriter {
 
     /// A version of a path.
     ///
-    /// - Parameter path: where it is read.
-    mutating func version(_ version: Version, path: TreePath) {
+    /// - Parameters:
+    ///   - path: where it is read.
+    ///   - undo: what takes the pick back that has made it, if a pick has.
+    mutating func version(_ version: Version, path: TreePath, undo: String?? = nil) {
         object { json in
             json.field("version", version.dot.description)
             json.field("node", version.dot.actor.node.hash)
@@ -62,6 +64,7 @@ extension JSONWriter {
             }
             json.field("deleted", version.value.isTombstone)
             json.field("path", path.description)
+            if let undo { json.field("undo", undo) }
         }
     }
 }

@@ -36,7 +36,7 @@ public struct PandoServer: Service {
         let connections = Connections()
         if let certificate { try node.setCertificate(certificate.leaf) }
         let application = Application(
-            responder: Dispatcher(node: node, routes: .all(of: node)),
+            responder: Dispatcher(node: node, isEncrypted: certificate != nil),
             server: HTTPServerBuilder { [certificate] responder in
                 let channel = ConnectionChannel(responder: responder, connections: connections)
                 if let certificate { return TLSChannel(connections: channel, certificate: certificate) }

@@ -3,8 +3,12 @@ import Node
 
 extension Routes {
     /// Everything that the server serves.
-    static func all(of node: Node) -> Routes {
+    static func all(of node: Node, _ sessions: BrowserSessions) -> Routes {
         var routes = Routes()
+        addConsoleRoutes(to: &routes)
+        addSessionRoutes(to: &routes, sessions)
+        addArchiveRoutes(to: &routes)
+        addCommitRoutes(to: &routes)
         addHealthRoutes(to: &routes)
         addAuthRoutes(to: &routes)
         addKeyRoutes(to: &routes)

@@ -7,6 +7,8 @@ enum RouteAccess: Sendable {
     case open
     /// Whoever shows a good token; the rules of the key are the handler's to check.
     case token
+    /// The same, and browsers by the cookie of their session.
+    case tokenOrSession
 }
 
 /// What is served where. Hummingbird's own router decodes paths before it matches them and does not tell a wrong method from
@@ -53,7 +55,7 @@ struct Routes: Sendable {
     mutating func on(
         _ method: HTTPRequest.Method, _ pattern: String, access: RouteAccess = .token, _ handler: @escaping Handler
     ) {
-        var names = pattern.split(separator: "/")
+        var names = pattern == "/" ? [""] : pattern.split(separator: "/")
         let hasTail = names.last?.hasSuffix("...}") == true
         if hasTail { names.removeLast() }
         let parts = names.map { $0.hasPrefix("{") ? Part.capture : .name(String($0)) }

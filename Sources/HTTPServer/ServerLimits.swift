@@ -26,6 +26,8 @@ enum ServerLimits {
     static let chunkList = 4 << 20
     /// Commits that are looked through for the root that a restricted key names in a diff: some ten milliseconds.
     static let diffCommits = 1000
+    /// Paths of one archive, each of them a file or a directory with all that is in it.
+    static let archivePaths = 10_000
     /// What is read and thrown away of a body that was refused, so that a client that sends first and reads then sees
     /// the answer. One that sends more is cut off.
     static let discardedBody = 16 << 20

@@ -222,3 +222,47 @@ struct ConflictTests {
         #expect(UInt64(conflicts.count) == databases[0].head.commit.files.aggregates.conflicts)
     }
 }
+
+@Suite("Picks taken back")
+struct ReopenTests {
+    @Test("Everything is as it was before, on every node, and can be settled again", arguments: ["left", "right"])
+    func reopened(pick: String) async throws {
+        let (left, right) = try await ConflictTests.pair(["/f": "old"])
+        try await left.put("left", at: "/f")
+        try await right.put("right", at: "/f")
+        try await ConflictTests.exchange(left, right)
+        let before = try #require(try left.view.conflict(at: path("/f")))
+        let settled = try #require(try await left.resolve(path("/f"), pick: pick == "left" ? .loser : .winner))
+        try await ConflictTests.exchange(left, right)
+        #expect(try ConflictTests.conflicts(right).isEmpty)
+        let after = try await left.reopen(before, settledBy: settled.dot)
+        #expect(after.winner?.value == before.winner?.value)
+        #expect(after.losers.map(\.value) == before.losers.map(\.value))
+        try await ConflictTests.exchange(left, right)
+        for database in [left, right] {
+            #expect(try await database.text(at: "/f") == "right")
+            let conflict = try #require(try ConflictTests.conflicts(database).first)
+            #expect(try await database.text(at: TreeView.conflictsPath(of: conflict.losers[0], at: conflict.path).description) == "left")
+        }
+        _ = try await right.resolve(path("/f"), pick: .loser)
+        try await ConflictTests.exchange(left, right)
+        for database in [left, right] {
+            #expect(try await database.text(at: "/f") == "left")
+            #expect(try ConflictTests.conflicts(database).isEmpty)
+        }
+    }
+
+    @Test("A write since then is left alone")
+    func writtenSince() async throws {
+        let (left, right) = try await ConflictTests.pair(["/f": "old"])
+        try await left.put("left", at: "/f")
+        try await right.put("right", at: "/f")
+        try await ConflictTests.exchange(left, right)
+        let before = try #require(try left.view.conflict(at: path("/f")))
+        let settled = try #require(try await left.resolve(path("/f"), pick: .winner))
+        try await left.put("later", at: "/f")
+        await #expect { _ = try await left.reopen(before, settledBy: settled.dot) } throws: { ($0 as? DatabaseError)?.code == .conflict }
+        #expect(try await left.text(at: "/f") == "later")
+        #expect(try ConflictTests.conflicts(left).isEmpty)
+    }
+}

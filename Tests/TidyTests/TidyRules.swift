@@ -27,7 +27,7 @@ enum TidyRules {
         "Node": Module(modules: ["FileDatabase", "Replication", "Platform"], others: ["Logging", "JWTKit", "Crypto"]),
         "HTTPServer": Module(
             modules: ["Node"],
-            others: ["NIOCore", "NIOHTTP1", "NIOHTTPTypes", "NIOSSL", "HTTPTypes", "Logging", "ServiceLifecycle", "Hummingbird", "HummingbirdCore", "X509", "SwiftASN1", "Crypto"]),
+            others: ["CConsole", "NIOCore", "NIOHTTP1", "NIOHTTPTypes", "NIOSSL", "HTTPTypes", "Logging", "ServiceLifecycle", "Hummingbird", "HummingbirdCore", "X509", "SwiftASN1", "Crypto"]),
         "HTTPClient": Module(
             modules: ["Node"], others: ["NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL", "AsyncHTTPClient", "Logging"]),
         "FolderSync": Module(modules: ["Node"]),
