@@ -34,7 +34,7 @@ export class Details {
     this.item = item;
     this.heading.textContent = item.name;
     const url = (path, query) => this.page.url(path, query);
-    const open = () => preview(item, this.page.list.items.filter((other) => other.kind === "file"), url);
+    const open = () => preview(item, this.page.list.items.filter((other) => other.kind !== "directory"), url);
     const isShown = isImage(item) && item.size < thumbLimit;
     const thumb = item.kind === "file" && h("button", { type: "button", class: "thumb", "aria-label": `${T.preview}: ${item.name}`, on: { click: open } },
       isShown ? picture(item, url(item.path)) : icon(iconOf(item), 44));

@@ -202,7 +202,7 @@ class FilesPage {
 
   open(item) {
     if (item.kind === "directory") return go("files", item.path, this.at ? new URLSearchParams({ at: this.at }) : "");
-    const items = this.list.items.filter((other) => other.kind === "file");
+    const items = this.list.items.filter((other) => other.kind !== "directory");
     import("./preview.js").then((module) => module.preview(item, items, (path, query) => this.url(path, query)));
   }
 

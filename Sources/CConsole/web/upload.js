@@ -38,7 +38,7 @@ class UploadPanel extends HTMLElement {
     this.toggle = button(texts.upload.pause, () => (this.#isPaused ? this.resume() : this.pause()));
     this.cancel = button(texts.upload.cancel, () => this.stop());
     this.again = button(texts.upload.retry, () => this.#retry());
-    this.close = button(texts.upload.close, () => this.#clear());
+    this.close = button(texts.upload.close, () => this.clear());
     this.append(h("div", { class: "row between" }, this.title_, this.rate), this.bar, this.items,
       h("p", { class: "soft small note", text: texts.upload.note }), h("div", { class: "row" }, this.toggle, this.again, this.cancel, this.close));
     this.#paint();
@@ -72,12 +72,12 @@ class UploadPanel extends HTMLElement {
     for (const job of this.#active) job.request?.abort();
     this.#isPaused = false;
     this.#finish();
-    if (!this.#done.length && !this.#failed.length) this.#clear();
+    if (!this.#done.length && !this.#failed.length) this.clear();
   }
 
   get #isBusy() { return this.#queue.length > 0 || this.#active.size > 0; }
 
-  #clear() {
+  clear() {
     this.#done = [];
     this.#failed = [];
     this.#paint();
@@ -260,6 +260,10 @@ export const chosen = (files, directory) => [...files].map((file) => ({ path: jo
 
 let panel;
 export function uploads() {
-  panel ??= document.body.appendChild(document.createElement("upload-panel"));
+  if (!panel) {
+    panel = document.body.appendChild(document.createElement("upload-panel"));
+    // Whoever logs in next has other rights, and no business with these names.
+    session.addEventListener("ended", () => { panel.stop(); panel.clear(); });
+  }
   return panel;
 }
