@@ -119,6 +119,12 @@ let package = Package(
             "Content", "Causality", "Merkle", "FileDatabase", "Node", "HTTPServer", "TestSupport", nio, .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "Hummingbird", package: "hummingbird"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
         ]),
+        // Rules on every route and on replication; whole nodes in one process.
+        tests(of: "Scope", [
+            "Content", "Causality", "Merkle", "Access", "Replication", "Platform", "Objects", "FileDatabase", "Node", "HTTPServer", "TestSupport",
+            logging, nio, .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "Hummingbird", package: "hummingbird"),
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+        ]),
         tests(of: "Objects", ["Content", "Platform", "Objects", "CZstd", "TestSupport"]),
         tests(of: "Replication", ["Content", "Causality", "Merkle", "Replication", "TestSupport"]),
         tests(of: "FileDatabase", ["Content", "Causality", "Merkle", "Objects", "Platform", "FileDatabase", "TestSupport"]),

@@ -47,6 +47,8 @@ struct Routes: Sendable {
         var endpoints: [(method: HTTPRequest.Method, endpoint: Endpoint)]
     }
 
+    /// Every method and pattern that is served.
+    private(set) var patterns: [(method: HTTPRequest.Method, pattern: String)] = []
     /// By the first name, with those first that were added first.
     private var routes: [String: [Route]] = [:]
 
@@ -55,6 +57,7 @@ struct Routes: Sendable {
     mutating func on(
         _ method: HTTPRequest.Method, _ pattern: String, access: RouteAccess = .token, _ handler: @escaping Handler
     ) {
+        patterns.append((method, pattern))
         var names = pattern == "/" ? [""] : pattern.split(separator: "/")
         let hasTail = names.last?.hasSuffix("...}") == true
         if hasTail { names.removeLast() }

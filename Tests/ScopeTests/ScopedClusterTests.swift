@@ -1,0 +1,276 @@
+import Access
+import Causality
+import Content
+import FileDatabase
+import Foundation
+import Merkle
+@testable import Node
+import Replication
+import Synchronization
+import TestSupport
+import Testing
+
+/// Nodes that hold, or may see, a part of the files.
+@Suite("Parts of a tree")
+struct ScopedClusterTests {
+    @Test("A partial member holds its part, and both sides' writes arrive")
+    func partialMember() async throws {
+        try await withLab { lab in
+            let a = try await lab.node("a", founds: true)
+            try await a.put("one", at: "/assets/one")
+            try await a.put("hidden", at: "/other/hidden")
+            let b = try await lab.node("b", joining: "a", syncPaths: ["/assets/**"])
+            try await b.sync()
+            #expect(try b.paths() == ["/assets/one"])
+            #expect(try await b.text("/assets/one") == "one")
+            try await b.put("two", at: "/assets/two")
+            try await b.put("mine", at: "/private/mine")
+            try await b.sync()
+            #expect(try a.paths() == ["/assets/one", "/assets/two", "/other/hidden"])
+            // An edit that has seen the other is no conflict, and a deletion goes through.
+            try await b.put("one again", at: "/assets/one")
+            try await a.database.delete(TreePath("/assets/two"))
+            try await b.sync()
+            #expect(try await a.text("/assets/one") == "one again")
+            #expect(try b.paths() == ["/assets/one", "/private/mine"])
+            #expect(a.database.head.commit.files.aggregates.conflicts == 0)
+            // Told by the other side, it does the same.
+            try await b.put("three", at: "/assets/three")
+            try await a.sync()
+            #expect(try await a.text("/assets/three") == "three")
+            #expect(try a.register("/private/mine") == nil)
+        }
+    }
+
+    @Test("A conflict of a partial member is one on both sides, and is settled on either")
+    func conflicts() async throws {
+        try await withLab { lab in
+            let a = try await lab.node("a", founds: true)
+            try await a.put("base", at: "/assets/f")
+            let b = try await lab.node("b", joining: "a", syncPaths: ["/assets/**"])
+            try await b.sync()
+            try await a.put("A's", at: "/assets/f")
+            try await b.put("B's", at: "/assets/f")
+            try await b.sync()
+            #expect(try a.register("/assets/f") == (try b.register("/assets/f")))
+            #expect(try a.register("/assets/f")?.losers.count == 1)
+            _ = try await b.database.resolve(TreePath("/assets/f"), pick: .loser)
+            try await b.sync()
+            #expect(try a.register("/assets/f") == (try b.register("/assets/f")))
+            #expect(a.database.head.commit.files.aggregates.conflicts == 0)
+        }
+    }
+
+    @Test("Widening fetches what is older, narrowing stops and keeps what is there")
+    func changedPaths() async throws {
+        try await withLab { lab in
+            let a = try await lab.node("a", founds: true)
+            for directory in ["one", "two", "three"] { try await a.put(directory, at: "/\(directory)/f") }
+            let b = try await lab.node("b", joining: "a", syncPaths: ["/one/**"])
+            try await b.sync()
+            #expect(try b.paths() == ["/one/f"])
+            _ = try await a.updatePeer(b.id, label: nil, syncPaths: ["/one/**", "/two/**"])
+            try await b.sync()
+            #expect(try b.paths() == ["/one/f", "/two/f"])
+            #expect(try b.isPartialMember)
+            _ = try await a.updatePeer(b.id, label: nil, syncPaths: ["/two/**"])
+            try await a.put("new", at: "/one/g")
+            try await a.database.delete(TreePath("/one/f"))
+            try await b.put("unseen", at: "/one/h")
+            try await b.sync()
+            #expect(try b.paths() == ["/one/f", "/one/h", "/two/f"])
+            #expect(try a.register("/one/h") == nil)
+            // As a full member it has everything, and gives everything.
+            try await a.limitMember(b.id, to: nil)
+            try await b.sync()
+            try await a.sync()
+            #expect(try !b.isPartialMember)
+            #expect(a.database.head.commit.files.root == b.database.head.commit.files.root)
+            #expect(a.database.head.commit.system.root == b.database.head.commit.system.root)
+            #expect(try a.paths() == ["/one/g", "/one/h", "/three/f", "/two/f"])
+        }
+    }
+
+    @Test("A full member that wants a part takes and gives that part, whichever side has set it")
+    func ownPaths() async throws {
+        try await withLab { lab in
+            let a = try await lab.node("a", founds: true)
+            try await a.put("one", at: "/one/f")
+            try await a.put("two", at: "/two/f")
+            let b = try await lab.node("b", joining: "a")
+            _ = try await b.updatePeer(a.id, label: nil, syncPaths: ["/one/**"])
+            try await b.put("b1", at: "/one/b")
+            try await b.put("b2", at: "/two/b")
+            try await b.sync()
+            #expect(try b.paths() == ["/one/b", "/one/f", "/two/b"])
+            #expect(try a.paths() == ["/one/b", "/one/f", "/two/f"])
+            // The cluster's own tree is exchanged all the same.
+            let key = try await a.makeKey(label: "k", rules: [(path: "/**", allow: [.read])], expiresIn: nil, maker: Lab.owner).info
+            try await b.sync()
+            #expect(try b.keys().contains { $0.id == key.id })
+            _ = try await b.updatePeer(a.id, label: nil, syncPaths: .some(nil))
+            try await b.sync()
+            try await a.sync()
+            #expect(a.database.head.commit.files.root == b.database.head.commit.files.root)
+            // Now the other side.
+            _ = try await a.updatePeer(b.id, label: nil, syncPaths: ["/two/**"])
+            try await a.put("a1", at: "/one/a")
+            try await a.put("a2", at: "/two/a")
+            try await b.sync()
+            #expect(try b.register("/one/a") == nil)
+            #expect(try await b.text("/two/a") == "a2")
+        }
+    }
+
+    @Test("Paths that are changed while a pull runs")
+    func changedWhilePulling() async throws {
+        try await withLab { lab in
+            let a = try await lab.node("a", founds: true)
+            for index in 0..<30 { for directory in ["one", "two"] { try await a.put("\(directory) \(index)", at: "/\(directory)/\(index)") } }
+            let b = try await lab.node("b", joining: "a")
+            _ = try await b.updatePeer(a.id, label: nil, syncPaths: ["/one/**"])
+            let isDone = Shared(false)
+            lab.onRequest.withLock { hook in
+                hook = { _, path in
+                    guard path == "/sync/scoped/objects", !isDone.value else { return }
+                    isDone.change { $0 = true }
+                    _ = try? await b.updatePeer(a.id, label: nil, syncPaths: ["/one/**", "/two/**"])
+                }
+            }
+            try await b.sync()
+            #expect(isDone.value)
+            try await b.sync()
+            #expect(try b.paths() == a.paths())
+        }
+    }
+
+    @Test("A client with a key pulls what it may read and pushes what it may write")
+    func client() async throws {
+        try await withLab { lab in
+            let a = try await lab.node("a", founds: true)
+            try await a.put("one", at: "/assets/one")
+            try await a.put("hidden", at: "/other/hidden")
+            let (c, _) = try await lab.client("c", of: "a", rules: [(path: "/assets/**", allow: Permission.allCases)])
+            try await c.sync()
+            #expect(try c.paths() == ["/assets/one"])
+            let large = ScopeContent.noise(3_000_001, seed: 9)
+            try await c.put(large, at: "/assets/large")
+            try await c.put("elsewhere", at: "/other/mine")
+            let report = try await c.sync()[0]
+            #expect(report.pushed == 1)
+            #expect(report.bytesPushed > 2_900_000)
+            #expect(try a.register("/assets/large") == (try c.register("/assets/large")))
+            #expect(try a.register("/other/mine") == nil)
+            // Nothing more to do.
+            let again = try await c.sync()[0]
+            #expect(again.pushed == 0 && again.entries == 0 && again.bytes == 0)
+
+            // Moving and editing send no content that is there.
+            let before = lab.bytes(to: "a", "/sync/push/objects")
+            _ = try await c.database.move(TreePath("/assets/large"), to: TreePath("/assets/moved"))
+            try await c.sync()
+            #expect(try await a.text("/assets/moved")?.utf8.count == (try await c.text("/assets/moved")?.utf8.count))
+            #expect(try a.paths() == ["/assets/moved", "/assets/one", "/other/hidden"])
+            #expect(lab.bytes(to: "a", "/sync/push/objects") - before < 4096)
+            var edited = large
+            edited.replaceSubrange(1_500_000..<1_500_010, with: [UInt8](repeating: 7, count: 10))
+            try await c.put(edited, at: "/assets/moved")
+            try await c.sync()
+            #expect(try a.register("/assets/moved") == (try c.register("/assets/moved")))
+            #expect(lab.bytes(to: "a", "/sync/push/objects") - before < 2_000_000)
+            // And the other way.
+            try await a.put("two", at: "/assets/two")
+            try await a.database.delete(TreePath("/assets/one"))
+            try await c.sync()
+            #expect(try c.paths() == ["/assets/moved", "/assets/two", "/other/mine"])
+            #expect(a.database.head.commit.files.aggregates.conflicts == 0)
+        }
+    }
+
+    @Test("A key that may only read: nothing outside is received, edits are kept, told and not sent")
+    func readingClient() async throws {
+        try await withLab { lab in
+            let a = try await lab.node("a", founds: true)
+            try await a.put("one", at: "/assets/one")
+            try await a.put("hidden", at: "/other/hidden")
+            let (c, _) = try await lab.client("c", of: "a", rules: [(path: "/assets/**", allow: [.read, .list])])
+            try await c.sync()
+            try await c.put("edited", at: "/assets/one")
+            try await c.put("new", at: "/assets/new")
+            try await c.sync()
+            #expect(c.refusals(by: a.id).map(\.path) == ["/assets/new", "/assets/one"])
+            #expect(try await a.text("/assets/one") == "one")
+            #expect(try await c.text("/assets/one") == "edited")
+            #expect(lab.bytes(to: "a", "/sync/push/objects") == 0)
+            try await a.put("two", at: "/assets/two")
+            try await c.sync()
+            #expect(try c.paths() == ["/assets/new", "/assets/one", "/assets/two"])
+        }
+    }
+
+    @Test("A push whose answers are lost in the middle is made again, and comes to the same")
+    func brokenPush() async throws {
+        try await withLab { lab in
+            let a = try await lab.node("a", founds: true)
+            let (c, _) = try await lab.client("c", of: "a", rules: [(path: "/assets/**", allow: Permission.allCases)])
+            for index in 0..<300 { try await c.put(ScopeContent.noise(2000, seed: UInt64(index)), at: "/assets/\(index)") }
+            // The key is revoked under way; the node has nothing, and then everything.
+            let count = Shared(0)
+            lab.onRequest.withLock { hook in
+                hook = { _, path in
+                    guard path == "/sync/push" || path == "/sync/push/objects" else { return }
+                    count.change { $0 += 1 }
+                    if count.value == 3 { for link in c.allLinks() { link.state.withLock { $0.token = ("broken", .max) } } }
+                }
+            }
+            let reports = try await c.trigger()
+            #expect(reports.map(\.ok) == [false])
+            #expect(try a.paths().isEmpty)
+            lab.onRequest.withLock { $0 = nil }
+            try await c.sync()
+            #expect(try a.paths() == c.paths())
+            #expect(a.database.head.commit.files.root == c.database.head.commit.files.root)
+        }
+    }
+
+    @Test("A member that nobody can connect to pushes everything, also what others wrote")
+    func unreachableMember() async throws {
+        try await withLab { lab in
+            let a = try await lab.node("a", founds: true)
+            let b = try await lab.node("b", joining: "a")
+            _ = try await b.updatePeer(a.id, label: "a", syncPaths: nil)
+            try a.removePeer(b.id)
+            try await b.put("b", at: "/b")
+            let report = try await b.sync()[0]
+            #expect(report.pushed == 1)
+            #expect(try await a.text("/b") == "b")
+            #expect(a.database.head.commit.files.root == b.database.head.commit.files.root)
+            // What a third one wrote as well.
+            let c = try await lab.node("c", joining: "b")
+            try await c.put("c", at: "/c")
+            try await c.sync()
+            try await b.sync()
+            #expect(try await a.text("/c") == "c")
+        }
+    }
+
+    @Test("Live: changes go both ways without being asked for")
+    func live() async throws {
+        try await withLab { lab in
+            let a = try await lab.node("a", founds: true)
+            let b = try await lab.node("b", joining: "a", syncPaths: ["/assets/**"])
+            let (c, _) = try await lab.client("c", of: "a", rules: [(path: "/assets/**", allow: Permission.allCases)])
+            for node in [a, b, c] { node.goLive() }
+            try await b.put("b", at: "/assets/b")
+            try await c.put("c", at: "/assets/c")
+            try await a.put("a", at: "/assets/a")
+            for node in [a, b, c] {
+                try await eventually("all on \(node.label ?? "")") { try node.paths() == ["/assets/a", "/assets/b", "/assets/c"] }
+            }
+            try await a.limitMember(b.id, to: ["/assets/**", "/more/**"])
+            try await a.put("more", at: "/more/f")
+            try await eventually("the wider part") { try await b.text("/more/f") == "more" }
+            #expect(try c.register("/more/f") == nil)
+        }
+    }
+}
