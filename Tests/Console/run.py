@@ -36,6 +36,9 @@ def main():
                 except Exception:
                     failed += 1
                     world.browser.shoot("failed-" + test.__name__)
+                    # The next begins anew, whatever this one was in the middle of.
+                    world.browser.driver.delete_all_cookies()
+                    world.browser.open("about:blank")
                     world.browser.errors()
                     print(f"FAILED  {test.__name__}: {test.__doc__}\n{traceback.format_exc()}", flush=True)
         finally:

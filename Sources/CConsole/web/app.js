@@ -17,8 +17,8 @@ const pages = {
 
 /** What all pages know. */
 export const context = {
-  /** `GET /sync/status`; null for a key that may not see it. */
-  status: null,
+  /** Whether the key has all rights: to others a node does not tell its root. */
+  isOwner: false,
   conflicts: 0,
   /** What nodes are called, by id. */
   labels: new Map(),
@@ -214,9 +214,8 @@ async function show() {
 
 const countConflicts = settle(150, async () => {
   try {
-    if (context.status) {
-      context.status = await session.get("/sync/status");
-      paintConflicts(context.status.conflicts);
+    if (context.isOwner) {
+      paintConflicts((await session.get("/sync/status")).conflicts);
     } else {
       paintConflicts((await session.get("/sync/conflicts?limit=1000")).items.length);
     }
@@ -242,27 +241,20 @@ export async function learnLabels() {
 }
 
 async function start() {
-  try {
-    context.status = await session.get("/sync/status");
-  } catch (error) {
-    if (error.status !== 403) throw error;
-    context.status = null;
-  }
+  const { label, node_id: id, version, root: tree, conflicts } = await session.get("/sync/status");
+  context.isOwner = tree !== null;
+  context.labels.set(id, label ?? id.slice(0, 8));
   shell = makeShell();
-  for (const name of ["cluster", "keys"]) shell.links.get(name).hidden = context.status === null;
-  if (context.status) {
-    const { label, node_id: id, version } = context.status;
-    context.labels.set(id, label ?? id.slice(0, 8));
-    replace(shell.foot, h("strong", { text: label ?? id.slice(0, 8) }), h("span", { class: "soft small", text: `${texts.app.name} ${version}` }));
-    learnLabels();
-  }
+  for (const name of ["cluster", "keys"]) shell.links.get(name).hidden = !context.isOwner;
+  replace(shell.foot, h("strong", { text: context.labelOf(id) }), h("span", { class: "soft small", text: `${texts.app.name} ${version}` }));
+  if (context.isOwner) learnLabels();
   wasReady = false;
   context.live = new Live();
   context.live.addEventListener("state", paintState);
   context.live.addEventListener("event", (event) => takeEvent(event.detail));
   context.live.start();
   paintState();
-  paintConflicts(context.status?.conflicts ?? 0);
+  paintConflicts(conflicts ?? 0);
   countConflicts();
   await show();
   // The other pages, so that they are there when the node is not.

@@ -21,7 +21,7 @@ export function faultOfName(name) {
 
 /** Before something is changed: what brings it back. A commit where the key may know it; else the node's time. */
 async function mark() {
-  if (!context.status) return context.nodeTime();
+  if (!context.isOwner) return context.nodeTime();
   return (await session.get("/sync/status")).head;
 }
 
@@ -99,6 +99,7 @@ class FilesPage {
 
   async load(isAnew) {
     this.loading?.abort();
+    this.isStale = false;
     const { signal } = this.loading = new AbortController();
     const began = performance.now();
     if (isAnew) {
@@ -133,9 +134,10 @@ class FilesPage {
       }
       return;
     }
-    // What takes long to load is not loaded at every change.
+    // What takes long to load is not loaded at every change; what changed while it was loaded is.
     this.refresh.cancel();
     this.refresh = settle(Math.max(250, 4 * (performance.now() - began)), () => this.load(false));
+    if (this.isStale) this.refresh();
   }
 
   draw(items, { isAnew = false, isPart }) {
@@ -160,6 +162,7 @@ class FilesPage {
   event(type, data) {
     if (this.at) return;
     if (type === "resync" || type === "commit" && (data.more || (data.paths ?? []).some((path) => isWithin(path, this.path) || isWithin(this.path, path)))) {
+      this.isStale = true;
       this.refresh();
       this.details?.refresh();
     }

@@ -23,7 +23,7 @@ class TimePage {
     this.next = null;
     this.body = h("div", {}, loading());
     this.make = h("button", { type: "button", class: "primary", on: { click: () => this.makeSnapshot() } }, icon("add", 18), T.make);
-    replace(main, h("div", { class: "page-head" }, h("div", { class: "stack" }, h("h1", { text: T.title }), h("p", { text: T.intro })), context.status && this.make), this.body);
+    replace(main, h("div", { class: "page-head" }, h("div", { class: "stack" }, h("h1", { text: T.title }), h("p", { text: T.intro })), context.isOwner && this.make), this.body);
     this.refresh = settle(400, () => this.load(true));
   }
 
@@ -34,7 +34,7 @@ class TimePage {
   async load(isRefresh = false) {
     let commits, snapshots;
     try {
-      [commits, snapshots] = await Promise.all([context.status ? session.get(`/versions/commits?limit=${page}`) : { items: [], next: null }, session.get("/versions/snapshots")]);
+      [commits, snapshots] = await Promise.all([context.isOwner ? session.get(`/versions/commits?limit=${page}`) : { items: [], next: null }, session.get("/versions/snapshots")]);
     } catch (error) {
       if (!isRefresh) replace(this.body, broken(error, () => this.load()));
       return;
@@ -62,7 +62,7 @@ class TimePage {
       },
     }, h("label", { for: "go-to", text: T.goTo }), h("span", {}, date), h("button", { text: T.look }));
     replace(this.body, h("div", { class: "stack" },
-      this.states.length ? this.timeline() : context.status && h("p", { class: "soft", text: T.none }), h("section", { class: "card" }, goTo), this.snapshotList()));
+      this.states.length ? this.timeline() : context.isOwner && h("p", { class: "soft", text: T.none }), h("section", { class: "card" }, goTo), this.snapshotList()));
     if (this.states.length) this.point();
   }
 
@@ -109,7 +109,7 @@ class TimePage {
   snapshotList() {
     const row = (snapshot) => h("li", { class: "row between" }, h("span", {}, h("strong", { text: snapshot.name }), h("br"), h("span", { class: "soft small", text: exactly(snapshot.created_at) })),
       h("span", { class: "row" }, h("a", { class: "button", href: this.link(snapshot.name), text: T.look }),
-        button(T.restore, () => restore(snapshot.name, snapshot.created_at)), context.status && button(T.remove, () => this.removeSnapshot(snapshot.name))));
+        button(T.restore, () => restore(snapshot.name, snapshot.created_at)), context.isOwner && button(T.remove, () => this.removeSnapshot(snapshot.name))));
     return h("section", { class: "card stack", "aria-label": T.snapshots }, h("h2", { text: T.snapshots }),
       this.snapshots.length ? h("ul", { class: "choices" }, this.snapshots.map(row)) : h("p", { class: "soft", text: T.noSnapshots }));
   }
