@@ -517,7 +517,7 @@ def cluster(world):
     browser, node = world.browser, world.first
     fresh(world, "grove")
     node.put("/grove/a.txt", b"x" * 1000)
-    sync(world.second)
+    sync(node)
     browser.go("#/cluster")
     browser.find("section h2", "Oslo")
     browser.find(".state", "In touch")
@@ -540,7 +540,7 @@ def cluster(world):
     browser.shoot("invitation")
     accessible(browser, "invitation")
     browser.click("dialog .actions button", "Close")
-    browser.click("section button", "Edit what is synced")
+    browser.click("section button", "What is synced")
     browser.find("dialog", "Covers")
     browser.type("#paths", "/grove/**")
     browser.find("#paths-cover", "Covers 1 file (1 KB)")
@@ -548,7 +548,7 @@ def cluster(world):
     browser.click("dialog .actions button", "Save")
     browser.find("section dd", "/grove/**")
     assert node.json("GET", "/sync/peers")["items"][0]["sync_paths"] == ["/grove/**"]
-    browser.click("section button", "Edit what is synced")
+    browser.click("section button", "What is synced")
     browser.type("#paths", Keys.BACKSPACE)
     browser.click("dialog .actions button", "Save")
     browser.find("section dd", "everything")
@@ -587,6 +587,8 @@ def time_travel(world):
     node.put(f"{base}/kept.txt", b"new")
     node.call("DELETE", f"/files{base}/lost.txt")
     node.put(f"{base}/extra.txt", b"extra")
+    states = len(node.json("GET", "/versions/commits?limit=200")["items"])
+    browser.wait(lambda: int(browser.find(".timeline input[type=range]").get_attribute("max")) == states - 1, "the new states are there")
     browser.find(".timeline h2", "Now")
     for _ in range(3):
         browser.click("button[aria-label=Older]")
@@ -716,22 +718,47 @@ def pages(world):
     for index in range(12):
         node.put(f"/Pictures/grove%20{index + 1}.png", samples.picture((100 + 10 * index, 160, 200), 20 * index))
     conflict(world, "/Pictures/plan.txt", b"one\ntwo\n", b"one\nthree\n")
+    conflict(world, "/Pictures/plan.png", samples.picture((150, 190, 225), 40), samples.picture((225, 180, 150), 200))
     try:
         for theme in ("light", "dark"):
             browser.theme(theme)
             for width, height in ((360, 740), (1440, 900)):
                 browser.size(width, height)
-                for name, route in {**PAGES, "folder": "#/files/Pictures", "conflict": "#/conflicts/Pictures/plan.txt"}.items():
+                for name, route in {**PAGES, "folder": "#/files/Pictures", "conflict": "#/conflicts/Pictures/plan.txt", "pictures": "#/conflicts/Pictures/plan.png"}.items():
                     browser.go(route)
                     browser.find("main:not(:empty)")
                     browser.wait(lambda: browser.run("return document.querySelector('main').className.includes(arguments[0])", route.split("/")[1]), f"the page {name}")
                     browser.gone("main .spinner")
-                    browser.find({"files": ".item", "folder": ".item", "conflicts": ".version", "conflict": ".diff", "cluster": "live-chart", "time": "section", "keys": "td"}[name])
+                    browser.find({"files": ".item", "folder": ".item", "conflicts": ".version", "conflict": ".diff", "pictures": ".compare img", "cluster": "live-chart", "time": "section", "keys": "td"}[name])
                     browser.shoot(f"page-{name}-{width}-{theme}")
                     accessible(browser, f"{name} at {width}, {theme}")
     finally:
         browser.theme("light")
         browser.size(1440, 900)
+
+
+@test
+def faults_are_found(world):
+    """The checks of accessibility find what they are there to find."""
+    browser = world.browser
+    fresh(world, "Pictures")
+    with open(os.path.join(HERE, "access.js")) as file:
+        script = file.read()
+    assert browser.run(script) == []
+    for make, expected in [
+        ("element.append(document.createElement('button'))", "no name: <button"),
+        ("element.append(Object.assign(document.createElement('input'), {placeholder: 'x'}))", "no name: <input"),
+        ("element.append(Object.assign(document.createElement('p'), {textContent: 'pale'})); element.firstChild.style.color = 'rgb(160, 160, 160)'", "contrast 2."),
+        ("element.append(Object.assign(document.createElement('i'), {id: 'app'}))", "id twice: app"),
+        ("element.append(document.createElement('h5'))", "heading 5 after 1"),
+        ("element.append(document.createElement('h1'))", "2 first headings"),
+        ("element.append('wide'); element.style.width = '3000px'", "hangs over the edge"),
+        ("element.setAttribute('aria-describedby', 'nobody')", "leads nowhere"),
+    ]:
+        browser.run("const element = document.createElement('div'); element.className = 'fault'; document.querySelector('main').prepend(element); " + make)
+        found = browser.run(script)
+        browser.run("document.querySelector('.fault').remove()")
+        assert any(expected in fault for fault in found), (expected, found)
 
 
 @test

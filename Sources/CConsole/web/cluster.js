@@ -117,7 +117,8 @@ class MemberCard {
     const facts = [
       peer?.reason && [T.states[state], peer.reason],
       [T.address, peer?.address || member?.address || T.noAddress],
-      peer && [T.lag, ago(peer.last_sync_at)],
+      peer && [T.lastSync, ago(peer.last_sync_at)],
+      peer?.lag_seconds > 0 && [T.lag, span(peer.lag_seconds)],
       peer?.error_us != null && [T.error, `± ${microseconds(peer.error_us)}`],
       peer && [`${T.received} / ${T.sent}`, `${bytes(peer.bytes_received)} / ${bytes(peer.bytes_sent)}`],
       [T.syncs, peer?.sync_paths?.length ? peer.sync_paths.join(", ") : T.everything],
@@ -126,7 +127,7 @@ class MemberCard {
     replace(this.facts, facts.map(([name, value]) => [h("dt", { text: name }), h("dd", { text: value })]));
     if (this.buttons.contains(document.activeElement)) return;
     replace(this.buttons, peer?.node_id && button(T.edit, () => editPaths(this.page, peer, name)),
-      peer?.node_id && button(T.forget, () => forget(this.page, peer, name)), member && button(T.remove, () => removeMember(this.page, member, name)));
+      peer?.node_id && button(T.forgetButton, () => forget(this.page, peer, name)), member && button(T.removeButton, () => removeMember(this.page, member, name)));
   }
 }
 
@@ -159,7 +160,7 @@ async function editPaths(page, peer, name) {
     field.addEventListener("input", settle(300, look));
     look();
     return h("form", { class: "stack", on: { submit: (event) => { event.preventDefault(); close(patterns(field.value)); } } },
-      h("label", { for: "paths", text: T.edit }), field, h("p", { class: "soft small", id: "paths-hint", text: T.editHint }), cover, actions(button(texts.app.cancel, () => close()), h("button", { class: "primary", text: T.save })));
+      h("label", { for: "paths", text: T.editLabel }), field, h("p", { class: "soft small", id: "paths-hint", text: T.editHint }), cover, actions(button(texts.app.cancel, () => close()), h("button", { class: "primary", text: T.save })));
   });
   counting?.abort();
   if (!answer) return;
