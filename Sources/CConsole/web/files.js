@@ -2,7 +2,7 @@ import { pages, session } from "./api.js";
 import { context, go, linkTo } from "./app.js";
 import { ask, broken, empty, fail, loading, notify } from "./dialog.js";
 import { h, replace, settle } from "./dom.js";
-import { fileURL, isWithin, join, nameOf, parent } from "./format.js";
+import { exactly, fileURL, isWithin, join, nameOf, parent } from "./format.js";
 import { pattern } from "./globs.js";
 import { icon } from "./icons.js";
 import "./list.js";
@@ -66,6 +66,9 @@ class FilesPage {
 
   get isReadOnly() { return this.at !== "" || this.path === "/.conflicts" || this.path.startsWith("/.conflicts/"); }
 
+  /** What links within the same state have in common. */
+  get past() { return this.at ? new URLSearchParams(this.when ? { at: this.at, when: this.when } : { at: this.at }) : ""; }
+
   /** A URL of this page's state, with a query. */
   url(path, query = "") {
     const at = this.at ? `${query ? "&" : "?"}at=${encodeURIComponent(this.at)}` : "";
@@ -78,6 +81,7 @@ class FilesPage {
     this.path = route.path;
     this.search = query.get("search") ?? "";
     this.at = query.get("at") ?? "";
+    this.when = query.get("when");
     if (isSame) return;
     // On a narrow page they lie over the list.
     if (this.details && matchMedia("(max-width: 1000px)").matches) this.toggleDetails();
@@ -87,7 +91,7 @@ class FilesPage {
   }
 
   drawCrumbs() {
-    const query = this.at ? new URLSearchParams({ at: this.at }) : "";
+    const query = this.past;
     const names = this.path.split("/").filter(Boolean);
     const links = [h("a", { href: linkTo("files", "/", query), text: T.root })];
     names.forEach((name, index) => links.push(icon("right", 16), h("a", { href: linkTo("files", "/" + names.slice(0, index + 1).join("/"), query), text: name })));
@@ -189,7 +193,7 @@ class FilesPage {
     if (hadFocus) [...this.buttons.querySelectorAll("button")].find((button) => button.getAttribute("aria-label") === hadFocus)?.focus();
 
     const parts = [];
-    if (this.at) parts.push(icon("time", 18), h("span", { text: texts.time.as(this.when ?? this.at) }), h("a", { href: linkTo("files", this.path), text: texts.time.live }));
+    if (this.at) parts.push(icon("time", 18), h("span", { text: texts.time.as(this.when ? exactly(this.when) : this.at) }), h("a", { href: linkTo("files", this.path), text: texts.time.live }));
     if (count) {
       parts.push(h("strong", { text: T.selected(count) }), h("span", { class: "grow" }));
       parts.push(menu(make("download", T.download, () => {}), [[`${T.download} ${T.zip}`, () => this.download("zip")], [`${T.download} ${T.tar}`, () => this.download("tar")]], count === 1 && this.list.selection[0]?.kind === "file" ? () => save(this.url(this.list.selection[0].path), this.list.selection[0].name) : null));
@@ -204,13 +208,13 @@ class FilesPage {
   }
 
   open(item) {
-    if (item.kind === "directory") return go("files", item.path, this.at ? new URLSearchParams({ at: this.at }) : "");
+    if (item.kind === "directory") return go("files", item.path, this.past);
     const items = this.list.items.filter((other) => other.kind !== "directory");
     import("./preview.js").then((module) => module.preview(item, items, (path, query) => this.url(path, query)));
   }
 
   command(name) {
-    if (name === "up" && this.path !== "/") go("files", parent(this.path), this.at ? new URLSearchParams({ at: this.at }) : "");
+    if (name === "up" && this.path !== "/") go("files", parent(this.path), this.past);
     if (this.isReadOnly || name === "up") return;
     if (!this.list.selected.size && this.list.current) this.list.moveTo(this.list.current.path);
     if (name === "remove" && this.list.selected.size) this.remove();

@@ -84,10 +84,11 @@ class TimePage {
     this.newer.disabled = this.isAtEnd;
     replace(this.what, h("div", { class: "row between" },
       h("div", {}, h("h2", { text: this.isAtEnd ? T.current : exactly(state.time) }), h("p", { class: "soft", text: `${ago(state.time)} · ${T.files(state.files)}, ${bytes(state.bytes)}${state.cause ? ` · ${state.cause}` : ""}` })),
-      !this.isAtEnd && h("div", { class: "row" }, h("a", { class: "button", href: this.link(state.commit), text: T.look }), button(T.restore, () => restore(state.commit, state.time), "primary"))));
+      !this.isAtEnd && h("div", { class: "row" }, h("a", { class: "button", href: this.link(state.commit, state.time), text: T.look }), button(T.restore, () => restore(state.commit, state.time), "primary"))));
   }
 
-  link(at) { return linkTo("files", "/", new URLSearchParams({ at })); }
+  /** @param time what a state is called that has no name of its own. */
+  link(at, time) { return linkTo("files", "/", new URLSearchParams(time ? { at, when: time } : { at })); }
 
   async step(by) {
     if (this.index + by < 0) {
@@ -107,7 +108,7 @@ class TimePage {
   // MARK: Snapshots
 
   snapshotList() {
-    const row = (snapshot) => h("li", { class: "row between" }, h("span", {}, h("strong", { text: snapshot.name }), h("br"), h("span", { class: "soft small", text: exactly(snapshot.created_at) })),
+    const row = (snapshot) => h("li", { class: "row between" }, h("span", {}, h("strong", { text: snapshot.name }), h("span", { class: "soft small", text: exactly(snapshot.created_at) })),
       h("span", { class: "row" }, h("a", { class: "button", href: this.link(snapshot.name), text: T.look }),
         button(T.restore, () => restore(snapshot.name, snapshot.created_at)), context.isOwner && button(T.remove, () => this.removeSnapshot(snapshot.name))));
     return h("section", { class: "card stack", "aria-label": T.snapshots }, h("h2", { text: T.snapshots }),
