@@ -116,7 +116,7 @@ let package = Package(
             .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
         ]),
         tests(of: "HTTPServer", [
-            "Content", "Causality", "Merkle", "FileDatabase", "Node", "HTTPServer", "TestSupport", nio, .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "Hummingbird", package: "hummingbird"),
+            "Content", "Causality", "Merkle", "FileDatabase", "Node", "Platform", "HTTPServer", "TestSupport", nio, logging, .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "Hummingbird", package: "hummingbird"),
             .product(name: "HTTPTypes", package: "swift-http-types"),
         ]),
         // Rules on every route and on replication; whole nodes in one process.

@@ -33,7 +33,7 @@ public final class FileDatabase: Sendable {
     let nodes: StoredNodes
     let time: any TimeSource
     private let lock: DirectoryLock?
-    private let mailbox = Mailbox<WriteRequest>()
+    let mailbox = Mailbox<WriteRequest>()
     private let current: Mutex<Head>
     private let observers = Mutex<[Int: @Sendable (Head) -> Void]>([:])
     private let writerDone = DispatchSemaphore(value: 0)

@@ -13,6 +13,11 @@ final class NodeCache: Sendable {
 
     private let limit: Int
     private let generations = Mutex(Generations())
+    private let hits = Atomic(0)
+    private let misses = Atomic(0)
+
+    /// Reads that found a node, and those that did not.
+    var counts: (hits: Int, misses: Int) { (hits.load(ordering: .relaxed), misses.load(ordering: .relaxed)) }
 
     /// - Parameter limit: bytes of nodes held at the most, about.
     init(limit: Int) {
@@ -20,12 +25,14 @@ final class NodeCache: Sendable {
     }
 
     subscript(hash: ContentHash) -> TreeNode? {
-        generations.withLock { cache in
+        let found = generations.withLock { cache -> TreeNode? in
             if let node = cache.young[hash] { return node }
             guard let node = cache.old[hash] else { return nil }
             insert(node, &cache)
             return node
         }
+        if found == nil { misses.add(1, ordering: .relaxed) } else { hits.add(1, ordering: .relaxed) }
+        return found
     }
 
     func insert(_ node: TreeNode) {

@@ -23,29 +23,35 @@ struct Dispatcher: HTTPResponder {
     let node: Node
     let sessions: BrowserSessions
     let routes: Routes
+    let figures: NodeFigures
 
     /// - Parameter isEncrypted: whether the server speaks TLS.
     init(node: Node, isEncrypted: Bool) {
         self.node = node
         sessions = BrowserSessions(of: node, isEncrypted: isEncrypted)
-        routes = .all(of: node, sessions)
+        figures = NodeFigures(of: node)
+        routes = .all(of: node, sessions, figures)
     }
 
     func respond(to request: Request, context: ConnectionContext) async throws -> Response {
-        let isLogged = context.logger.logLevel <= .debug
-        let start = isLogged ? ContinuousClock.now : nil
+        let start = ContinuousClock.now
         var response: Response
+        var route: String?
         do {
-            response = try await answer(request, context)
+            response = try await answer(request, context, &route)
         } catch {
             response = Dispatcher.response(for: error, context.logger)
         }
         if request.method == .head { response = response.createHeadResponse() }
-        if let start { log(request, response, since: start, context) }
+        let duration = (ContinuousClock.now - start).components
+        let seconds = Double(duration.seconds) + Double(duration.attoseconds) / 1e18
+        figures.requests.add(request.method, route: route, status: response.status.code, seconds: seconds)
+        if context.logger.logLevel <= .debug { log(request, response, seconds, context) }
         return response
     }
 
-    private func answer(_ request: Request, _ context: ConnectionContext) async throws -> Response {
+    /// - Parameter route: is set to the route's pattern as soon as it is known.
+    private func answer(_ request: Request, _ context: ConnectionContext, _ route: inout String?) async throws -> Response {
         let target = (request.head.path ?? "")[...]
         let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
         let path = target[..<mark]
@@ -56,6 +62,7 @@ struct Dispatcher: HTTPResponder {
             let names = methods.map(\.rawValue).joined(separator: ", ")
             throw Problem.methodNotAllowed(methods, "\(request.method.rawValue) is not served here; \(names) is")
         case .found(let match):
+            route = match.endpoint.pattern
             if let expectation = request.headers[.expect], expectation.lowercased() != "100-continue" {
                 throw Problem(.expectationFailed, "the expectation '\(expectation.prefix(80))' is not known")
             }
@@ -78,29 +85,27 @@ struct Dispatcher: HTTPResponder {
     // MARK: Errors
 
     static func response(for error: any Error, _ logger: Logger) -> Response {
-        let id = logger[metadataKey: "hb.request.id"]?.description
-        guard var problem = Problem(error) else {
-            logger.error("request failed", metadata: ["error": "\(error)"])
-            var problem = Problem(.internalServerError, "the node has failed at this; its log has more under this request's id")
-            problem.headers[.requestID] = id
-            return problem.response
+        var problem: Problem
+        if let known = Problem(error) {
+            problem = known
+        } else {
+            problem = Problem(.internalServerError, "the node has failed at this; its log has more under this request's id")
         }
         if problem.status.code >= 500, problem.status != .serviceUnavailable {
             logger.error("request failed", metadata: ["error": "\(error)"])
-            problem.headers[.requestID] = id
         }
+        // Whoever asks what went wrong can name the line of the log.
+        problem.headers[.requestID] = logger[metadataKey: "hb.request.id"]?.description
         return problem.response
     }
 
     // MARK: Access log
 
     /// The path without its query, and no headers: neither the log nor its readers should hold secrets.
-    private func log(_ request: Request, _ response: Response, since start: ContinuousClock.Instant, _ context: ConnectionContext) {
+    private func log(_ request: Request, _ response: Response, _ seconds: Double, _ context: ConnectionContext) {
         let path = (request.head.path ?? "").prefix { $0 != "?" }.prefix(300)
-        let duration = (ContinuousClock.now - start).components
         context.logger.debug("\(request.method.rawValue) \(path) \(response.status.code)", metadata: [
-            "client": "\(context.channel.remoteAddress?.ipAddress ?? "local")",
-            "microseconds": "\(duration.seconds * 1_000_000 + duration.attoseconds / 1_000_000_000_000)",
+            "client": "\(context.channel.remoteAddress?.ipAddress ?? "local")", "microseconds": "\(Int(seconds * 1e6))",
         ])
     }
 }

@@ -3,13 +3,15 @@ import Node
 
 extension Routes {
     /// Everything that the server serves.
-    static func all(of node: Node, _ sessions: BrowserSessions) -> Routes {
+    static func all(of node: Node, _ sessions: BrowserSessions, _ figures: NodeFigures) -> Routes {
         var routes = Routes()
         addConsoleRoutes(to: &routes)
         addSessionRoutes(to: &routes, sessions)
         addArchiveRoutes(to: &routes)
         addCommitRoutes(to: &routes)
         addHealthRoutes(to: &routes)
+        addMetricRoutes(to: &routes, figures)
+        addDescriptionRoutes(to: &routes)
         addAuthRoutes(to: &routes)
         addKeyRoutes(to: &routes)
         addFileRoutes(to: &routes)

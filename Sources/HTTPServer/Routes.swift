@@ -17,6 +17,8 @@ struct Routes: Sendable {
     typealias Handler = @Sendable (Call) async throws -> Response
 
     struct Endpoint: Sendable {
+        /// As it was added.
+        var pattern: String
         var access: RouteAccess
         var handler: Handler
     }
@@ -48,7 +50,7 @@ struct Routes: Sendable {
     }
 
     /// Every method and pattern that is served.
-    private(set) var patterns: [(method: HTTPRequest.Method, pattern: String)] = []
+    var patterns: [(method: HTTPRequest.Method, pattern: String)] { all.map { ($0.method, $0.endpoint.pattern) } }
     /// By the first name, with those first that were added first.
     private var routes: [String: [Route]] = [:]
 
@@ -57,19 +59,21 @@ struct Routes: Sendable {
     mutating func on(
         _ method: HTTPRequest.Method, _ pattern: String, access: RouteAccess = .token, _ handler: @escaping Handler
     ) {
-        patterns.append((method, pattern))
         var names = pattern == "/" ? [""] : pattern.split(separator: "/")
         let hasTail = names.last?.hasSuffix("...}") == true
         if hasTail { names.removeLast() }
         let parts = names.map { $0.hasPrefix("{") ? Part.capture : .name(String($0)) }
         guard case .name(let first)? = parts.first else { preconditionFailure("a route begins with a name") }
-        let endpoint = (method, Endpoint(access: access, handler: handler))
+        let endpoint = (method, Endpoint(pattern: pattern, access: access, handler: handler))
         if let index = routes[first]?.firstIndex(where: { $0.parts == parts && $0.hasTail == hasTail }) {
             routes[first]?[index].endpoints.append(endpoint)
         } else {
             routes[first, default: []].append(Route(parts: parts, hasTail: hasTail, endpoints: [endpoint]))
         }
     }
+
+    /// Everything that is served.
+    var all: [(method: HTTPRequest.Method, endpoint: Endpoint)] { routes.values.flatMap { $0.flatMap(\.endpoints) } }
 
     /// - Parameter path: percent-encoded, with the first slash.
     func lookUp(_ method: HTTPRequest.Method, _ path: Substring) -> Lookup {

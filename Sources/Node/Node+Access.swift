@@ -111,13 +111,16 @@ extension Node {
         }
     }
 
-    /// Exchanges an API key for a token.
-    ///
-    /// - Parameter proof: shows that the holder also holds a node's key; the token then speaks for that node.
-    public func grant(apiKey: String, proof: ClientProof? = nil, client: String) async throws -> TokenGrant {
-        let cluster = try cluster()
-        let now = clock.date
-        guard let key = key(apiKey, cluster, now: now) else {
+    /// Who holds this token or API key. For programs that cannot exchange the one for the other.
+    public func authenticate(keyOrToken text: String, client: String) async throws -> Principal {
+        guard APIKey(text) != nil else { return try await authenticate(text) }
+        let key = try checkedKey(text, try cluster(), client: client, now: clock.date)
+        return Principal(identity: .key(key.id), rules: key.ruleSet)
+    }
+
+    /// The key that a user's text is. Who shows wrong ones waits.
+    private func checkedKey(_ text: String, _ cluster: Cluster, client: String, now: Date) throws -> ClusterDocument.Key {
+        guard let key = key(text, cluster, now: now) else {
             // Only the wrong wait: a key is too long to guess, and many people may share an address.
             if let wait = guesses.withLock({ $0.wait(for: client, now: now) }) {
                 throw NodeError(.tooManyRequests, "too many wrong keys; wait \(wait) seconds", retryAfter: wait)
@@ -126,6 +129,16 @@ extension Node {
             throw NodeError(.unauthorized, "the API key is unknown, revoked or expired")
         }
         guesses.withLock { $0.forgive(client) }
+        return key
+    }
+
+    /// Exchanges an API key for a token.
+    ///
+    /// - Parameter proof: shows that the holder also holds a node's key; the token then speaks for that node.
+    public func grant(apiKey: String, proof: ClientProof? = nil, client: String) async throws -> TokenGrant {
+        let cluster = try cluster()
+        let now = clock.date
+        let key = try checkedKey(apiKey, cluster, client: client, now: now)
         let node = proof?.node(keyID: key.id, receiver: id, now: Int64(clamping: clock.wallMicroseconds()))
         if proof != nil, node == nil {
             throw NodeError(.unauthorized, "the signature is not the node key's, for this key and node, within a minute of /sync/identity's time")

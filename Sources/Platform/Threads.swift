@@ -97,6 +97,13 @@ public final class Mailbox<Item: Sendable>: @unchecked Sendable {
 
     public init() {}
 
+    /// Items that wait.
+    public var count: Int {
+        condition.lock()
+        defer { condition.unlock() }
+        return items.count
+    }
+
     /// - Returns: false if the mailbox is closed and the item was not taken.
     public func add(_ item: Item) -> Bool {
         condition.lock()

@@ -21,7 +21,7 @@ struct Pando: AsyncParsableCommand {
             """,
         version: Node.version,
         groupedSubcommands: [
-            CommandGroup(name: "Node", subcommands: [Serve.self, Token.self, Verify.self]),
+            CommandGroup(name: "Node", subcommands: [Serve.self, Token.self, Verify.self, Doctor.self]),
             CommandGroup(name: "Files", subcommands: [
                 Put.self, Get.self, Cat.self, List.self, Tree.self, DiskUsage.self, Stat.self, Remove.self, Move.self,
                 Copy.self, MakeDirectory.self,

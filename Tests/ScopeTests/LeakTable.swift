@@ -184,6 +184,8 @@ enum LeakTable {
             "GET /": [Probe({ _ in "/" }).random],
             "GET /console/{version}/{name}": [Probe { _ in "/console/0/console.js" }],
             "GET /versions/commits": [Probe { _ in "/versions/commits" }],
+            "GET /metrics": [Probe { _ in "/metrics" }],
+            "GET /openapi.json": [Probe { _ in "/openapi.json" }],
             "GET /health/live": [Probe { _ in "/health/live" }],
             "GET /health/ready": [Probe { _ in "/health/ready" }],
             // Never ends by itself: it has a test of its own.

@@ -11,6 +11,11 @@ struct LocalNode {
         return directory
     }
 
+    /// How many seconds the node's time was ahead of this machine's when it was last written down.
+    static func clockCorrection(dataDirectory: String) -> Double {
+        Double(NodeClock.storedCorrection(directory: dataDirectory)) / 1e6
+    }
+
     /// A token that the node in `dataDirectory` accepts, signed with the key that its owner can read.
     static func token(dataDirectory: String) async throws -> String {
         let key: NodeKey?

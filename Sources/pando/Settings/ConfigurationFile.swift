@@ -81,7 +81,7 @@ enum Suggestion {
     static func nearest(to word: String, in known: [String]) -> String? {
         let word = Array(word.lowercased().replacing("-", with: "_"))
         let best = known.map { (word: $0, distance: distance(word, Array($0))) }.min { $0.distance < $1.distance }
-        guard let best, best.distance <= max(1, word.count / 3) else { return nil }
+        guard let best, best.distance <= max(2, word.count / 3) else { return nil }
         return best.word
     }
 

@@ -32,7 +32,7 @@ enum Host {
     }
 
     /// Without the brackets that an IPv6 address has in a URL.
-    private static func bare(_ host: String) -> String {
+    fileprivate static func bare(_ host: String) -> String {
         host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
     }
 
@@ -56,5 +56,30 @@ enum Host {
             if !name.contains("%") { found.append(name) }
         }
         return found
+    }
+}
+
+extension Host {
+    /// Why nobody can listen at an address; nil where somebody could.
+    static func faultOfListening(host: String, port: Int) -> String? {
+        var hints = addrinfo()
+        #if canImport(Glibc)
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        #else
+        hints.ai_socktype = SOCK_STREAM
+        #endif
+        hints.ai_flags = AI_PASSIVE
+        var found: UnsafeMutablePointer<addrinfo>?
+        guard getaddrinfo(bare(host), String(port), &hints, &found) == 0, let first = found else { return "the name is not known" }
+        defer { freeaddrinfo(found) }
+        let descriptor = socket(first.pointee.ai_family, first.pointee.ai_socktype, 0)
+        guard descriptor >= 0 else { return String(cString: strerror(errno)) }
+        defer { close(descriptor) }
+        var reuse: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &reuse, socklen_t(MemoryLayout<Int32>.size))
+        guard bind(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0, listen(descriptor, 1) == 0 else {
+            return String(cString: strerror(errno)).lowercased()
+        }
+        return nil
     }
 }
