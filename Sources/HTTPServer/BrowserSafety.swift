@@ -21,7 +21,7 @@ enum BrowserSafety {
 
     /// Whether browsers run scripts in documents of this type, were it not for the sandbox.
     private static func isActive(_ type: String) -> Bool {
-        type == "text/html" || type.hasSuffix("xml") || type.hasSuffix("+xml") || type.contains("javascript") || type.contains("xsl")
+        type == "text/html" || type.hasSuffix("xml") || type.contains("javascript") || type.contains("xsl")
     }
 }
 
