@@ -88,8 +88,8 @@ public final class HTTPTransport: Transport {
     /// The proven address that a request goes to.
     private func secure(for request: TransportRequest) async throws -> Secure {
         let known = secure.withLock { $0[request.address] }
-        if let known, request.node == nil || request.node == known.address.node { return known }
-        // Nobody is known there yet, or somebody else than who is meant now.
+        if let known, let node = request.node, node == known.address.node { return known }
+        // Nobody is known there yet, or somebody else than who is meant now, or whoever is there now is meant.
         let address = SecureAddress(request.address, expecting: request.node)
         try await address.prove()
         let made = Secure(address: address, clients: HTTPTransport.clients { readTimeout in
