@@ -33,9 +33,9 @@ public struct RuleCursor {
     public mutating func allows(_ permission: Permission, _ path: TreePath) -> Bool {
         guard let name = enterDirectory(of: path) else { return rules.allows(permission, path) }
         for open in open {
-            guard open.isLast || open.rule.path.matches(open.rule.path.step(open.place, name)) else { continue }
+            guard open.isLast || open.rule.path.matches(open.rule.path.step(open.place, characters: name)) else { continue }
             guard open.rule.allow.contains(permission) else { return false }
-            return limits.allSatisfy { $0.contains { $0.glob.matches($0.glob.step($0.place, name)) } }
+            return limits.allSatisfy { $0.contains { $0.glob.matches($0.glob.step($0.place, characters: name)) } }
         }
         return false
     }
@@ -45,7 +45,7 @@ public struct RuleCursor {
         guard let name = enterDirectory(of: path) else { return rules.mayAllow(permission, below: path) }
         let isWithinLimits = limits.allSatisfy {
             $0.contains { limit in
-                let place = limit.glob.step(limit.place, name)
+                let place = limit.glob.step(limit.place, characters: name)
                 return limit.glob.matches(place) || limit.glob.canMatch(below: place)
             }
         }
@@ -53,7 +53,7 @@ public struct RuleCursor {
         for open in open {
             if open.isLast { return open.rule.allow.contains(permission) }
             let glob = open.rule.path
-            let place = glob.step(open.place, name)
+            let place = glob.step(open.place, characters: name)
             if open.rule.allow.contains(permission), glob.matches(place) || glob.canMatch(below: place) { return true }
             if glob.matchesAll(below: place) { return false }
         }
@@ -63,21 +63,26 @@ public struct RuleCursor {
     /// What `RuleSet.allowsAll` says.
     public mutating func allowsAll(_ permission: Permission, below path: TreePath) -> Bool {
         guard let name = enterDirectory(of: path) else { return rules.allowsAll(permission, below: path) }
-        guard limits.allSatisfy({ $0.contains { $0.glob.matchesAll(below: $0.glob.step($0.place, name)) } }) else { return false }
+        guard limits.allSatisfy({ $0.contains { $0.glob.matchesAll(below: $0.glob.step($0.place, characters: name)) } }) else { return false }
         for open in open {
             if open.isLast { return open.rule.allow.contains(permission) }
             let glob = open.rule.path
-            let place = glob.step(open.place, name)
+            let place = glob.step(open.place, characters: name)
             if glob.matchesAll(below: place) { return open.rule.allow.contains(permission) }
             if !open.rule.allow.contains(permission), glob.canMatch(below: place) { return false }
         }
         return false
     }
 
-    /// - Returns: the path's name in its directory; nil for the root.
-    private mutating func enterDirectory(of path: TreePath) -> String? {
+    /// - Returns: the characters of the path's name in its directory, where they matter; nil for the root.
+    private mutating func enterDirectory(of path: TreePath) -> [Character]? {
         guard let name = path.name else { return nil }
-        if let names, names.count == path.names.count - 1, isSame(names, path.names) { return name }
+        enterDirectory(above: path)
+        return open.first?.isLast == true && limits.isEmpty ? [] : Array(name)
+    }
+
+    private mutating func enterDirectory(above path: TreePath) {
+        if let names, names.count == path.names.count - 1, isSame(names, path.names) { return }
         let directory = path.parent ?? .root
         names = directory.names
         open.removeAll(keepingCapacity: true)
@@ -92,7 +97,6 @@ public struct RuleCursor {
             let open = list.map { OpenLimit(glob: $0, place: $0.place(of: directory)) }
             return open.contains { $0.glob.matchesAll(below: $0.place) } ? nil : open.filter { $0.glob.canMatch(below: $0.place) }
         }
-        return name
     }
 
     /// Whether the first names of a path are these. From the last one on, which differs first in a walk.

@@ -18,6 +18,19 @@ extension Glob {
         step(place, characters: Array(name))
     }
 
+    /// The same, for whoever steps through many patterns with one name.
+    public func step(_ place: Place, characters name: [Character]) -> Place {
+        var next: [Int] = []
+        for state in place.states where state < parts.count {
+            switch parts[state] {
+            case .names: next.append(state)
+            case .pattern(let pattern):
+                if Glob.matches(pattern, name) { next.append(state + 1) }
+            }
+        }
+        return Place(states: closure(next))
+    }
+
     /// The place behind all the names of a path.
     public func place(of path: TreePath) -> Place {
         var place = start
@@ -38,18 +51,6 @@ extension Glob {
     /// Whether everything below matches, whatever its name.
     public func matchesAll(below place: Place) -> Bool {
         parts.last == .names && place.states.contains { $0 >= parts.count - 1 }
-    }
-
-    private func step(_ place: Place, characters name: [Character]) -> Place {
-        var next: [Int] = []
-        for state in place.states where state < parts.count {
-            switch parts[state] {
-            case .names: next.append(state)
-            case .pattern(let pattern):
-                if Glob.matches(pattern, name) { next.append(state + 1) }
-            }
-        }
-        return Place(states: closure(next))
     }
 
     /// `**` may stand for no name at all.

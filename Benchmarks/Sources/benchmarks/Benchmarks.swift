@@ -10,7 +10,7 @@ struct Benchmarks: AsyncParsableCommand {
 
 /// What can be measured.
 enum Suite: String, CaseIterable, ExpressibleByArgument {
-    case hash, chunker, ingest, tree, objects, commit, footprint, token
+    case hash, chunker, ingest, tree, objects, commit, footprint, token, listing
 }
 
 /// What all suites go by.
@@ -60,6 +60,7 @@ struct Run: AsyncParsableCommand {
             case .commit: try await CommitBenchmark(settings: settings).run(&report)
             case .footprint: try await FootprintBenchmark(settings: settings).run(&report)
             case .token: try await TokenBenchmark(settings: settings).run(&report)
+            case .listing: try await ListingBenchmark(settings: settings).run(&report)
             }
         }
         if let json { try report.write(to: json, scale: scale) }
