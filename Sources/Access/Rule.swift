@@ -111,6 +111,9 @@ public struct Principal: Sendable, Hashable {
         return rules.isUnrestricted
     }
 
+    /// Whether nothing at all is kept from it.
+    public var seesEverything: Bool { rules.isUnrestricted && seesSystem }
+
     public func may(_ permission: Permission, _ path: TreePath) -> Bool {
         rules.allows(permission, path)
     }

@@ -75,7 +75,7 @@ private func commit(_ call: Call) async throws -> Response {
             json.field("replaced", result.replaced)
             json.field("unchanged", result.unchanged)
             // It names the whole state, of which others see a part.
-            json.field("commit", call.principal.rules.isUnrestricted ? result.commit : nil)
+            json.field("commit", call.principal.seesEverything ? result.commit : nil)
         }
     }
 }

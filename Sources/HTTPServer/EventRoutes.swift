@@ -102,7 +102,7 @@ private struct EventStream: Sendable {
                 buffer.writeImmutableBuffer(resync(principal, id: newest))
             case .events(let events):
                 for event in events {
-                    if case .commit(let notice) = event.payload, !principal.rules.isUnrestricted {
+                    if case .commit(let notice) = event.payload, !principal.seesEverything {
                         try await writeScoped(notice, event, for: principal, to: &buffer)
                     } else {
                         write(event, for: principal, to: &buffer)
@@ -137,7 +137,7 @@ private struct EventStream: Sendable {
 
     /// Numbers count what happened. To those who may not see everything they are sealed.
     private func id(_ number: UInt64, _ principal: Principal) -> String {
-        if principal.rules.isUnrestricted { return "\(hub.run)-\(number)" }
+        if principal.seesEverything { return "\(hub.run)-\(number)" }
         let bytes = withUnsafeBytes(of: number.bigEndian) { Array($0) }
         return "\(hub.run)-" + Cursor.encode(call.node.seal.close(bytes, .event, for: principal))
     }
@@ -145,7 +145,7 @@ private struct EventStream: Sendable {
     private func number(of id: String, _ principal: Principal) -> UInt64? {
         let parts = id.split(separator: "-", maxSplits: 1)
         guard parts.count == 2, parts[0] == hub.run else { return nil }
-        if principal.rules.isUnrestricted { return UInt64(parts[1]) }
+        if principal.seesEverything { return UInt64(parts[1]) }
         guard let sealed = try? Cursor.decode(String(parts[1])), let bytes = call.node.seal.open(sealed, .event, for: principal), bytes.count == 8
         else { return nil }
         return bytes.reduce(0) { $0 << 8 | UInt64($1) }
@@ -156,7 +156,7 @@ private struct EventStream: Sendable {
     private func ready(_ principal: Principal, id number: UInt64) -> ByteBuffer {
         message("ready", id: id(number, principal)) { json in
             json.field("node_id", call.node.id.description)
-            if principal.rules.isUnrestricted { json.fields(of: call.database.head) }
+            if principal.seesEverything { json.fields(of: call.database.head) }
             json.field("virtual_time", time: Int64(call.node.clock.wallMicroseconds()) * 1000)
         }
     }
@@ -182,7 +182,7 @@ private struct EventStream: Sendable {
     }
 
     private func write(_ event: Event, for principal: Principal, to buffer: inout ByteBuffer) {
-        let seesAll = principal.rules.isUnrestricted
+        let seesAll = principal.seesEverything
         switch event.payload {
         case .commit(let notice):
             guard request.kinds.contains(.commit) else { return }

@@ -30,7 +30,12 @@ extension Node {
             try requireMember(link)
         }
         try await pullScoped(.files, from: link, &report)
-        link.state.withLock { $0.lastSyncAt = clock.date }
+        let isVetted = try isVetted(at: link)
+        link.state.withLock { state in
+            state.lastSyncAt = clock.date
+            // Whoever pushes has still to see whether there is something to push.
+            if !isVetted { state.isEven = true }
+        }
     }
 
     /// What this node may do at the peer.

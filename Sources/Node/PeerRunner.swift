@@ -112,7 +112,12 @@ extension PeerRunner {
             try Task.checkCancellation()
             // Not before it is known what the peer has.
             guard link.state.withLock({ $0.lastSyncAt != nil && $0.phase == .active }) else { continue }
-            guard try node.isVetted(at: link) || !link.state.withLock({ $0.peerPulls }), try !node.isPartial(link) else { continue }
+            if try node.isPartial(link) { continue }
+            if try !node.isVetted(at: link) {
+                // It may have come to reach this node since it was asked.
+                if !link.state.withLock({ $0.peerPulls }) { _ = try await node.peerStatus(link) }
+                if link.state.withLock({ $0.peerPulls }) { continue }
+            }
             var report = SyncReport(nodeID: link.nodeID?.description, address: link.address, ok: true)
             _ = try await link.pulls.run { try await node.push(to: link, &report) }
             if report.pushed > 0 { node.events.publish([.progress(report)]) }
