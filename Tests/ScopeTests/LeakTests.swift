@@ -64,7 +64,8 @@ struct LeakTests {
                 forbid("a version", version.dot.description)
                 guard case .file(let file) = version.value else { continue }
                 forbid("a content hash", file.content.root)
-                if file.content.size > 1000 { forbid("a size", "\(file.content.size)") }
+                // Fewer digits stand in hashes and times by chance; those are looked for in fields alone.
+                if file.content.size > 1_000_000 { forbid("a size", "\(file.content.size)") }
                 if name == "plans-qz.txt" { vault.hiddenHash = file.content.root }
                 for chunk in try a.database.chunks(of: file.content, limit: 1000) { forbid("a chunk", chunk.hash) }
             }
@@ -75,7 +76,7 @@ struct LeakTests {
         forbid("a sum of bytes", "\(directory.aggregates.bytes)")
         vault.counts = [
             "files": [Int(sums.files), Int(directory.aggregates.files)], "conflicts": [2], "bytes": [Int(sums.bytes), Int(directory.aggregates.bytes)],
-            "size": [Int(sums.bytes), Int(directory.aggregates.bytes)],
+            "size": [Int(sums.bytes), Int(directory.aggregates.bytes), 431 * "content-qz ".utf8.count],
         ]
         return vault
     }
