@@ -1,3 +1,4 @@
+import Causality
 import Content
 import Merkle
 import Objects
@@ -10,16 +11,16 @@ extension FileDatabase {
     public func snapshotsToFetch() throws -> Set<ContentHash> {
         let named = try snapshots()
         return try asDatabaseErrors {
-            var known: Set<ContentHash> = [TreeNode.empty.hash, head.commit.files.root]
+            var stored: Set<ContentHash> = []
             try history.table.scan(HistoryTable.wholes, isReversed: false) { key, _ in
-                if key.count == 1 + ContentHash.byteCount { known.insert(key.withUnsafeBytes { ContentHash(UnsafeRawBufferPointer(rebasing: $0[1...])) }) }
+                if key.count == 1 + ContentHash.byteCount { stored.insert(key.withUnsafeBytes { ContentHash(UnsafeRawBufferPointer(rebasing: $0[1...])) }) }
                 return true
             }
             let roots = Set(named.map(\.root))
-            let forgotten = known.subtracting(roots)
+            let forgotten = stored.subtracting(roots)
             if !forgotten.isEmpty { try history.table.write(forgotten.map { TableEntry(key: HistoryTable.whole($0), value: nil) }) }
             let own = Set(named.filter { $0.node == actor.node }.map(\.root))
-            return roots.subtracting(known).subtracting(own)
+            return roots.subtracting(stored).subtracting(own).subtracting([TreeNode.empty.hash, head.commit.files.root])
         }
     }
 

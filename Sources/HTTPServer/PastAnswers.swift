@@ -1,3 +1,5 @@
+import Causality
+import Content
 import FileDatabase
 import HTTPTypes
 import Hummingbird

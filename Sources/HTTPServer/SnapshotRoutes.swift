@@ -1,4 +1,6 @@
 import Access
+import Causality
+import Content
 import FileDatabase
 import HTTPTypes
 import Hummingbird

@@ -1,4 +1,5 @@
 import Access
+import Causality
 import Content
 import FileDatabase
 import HTTPTypes

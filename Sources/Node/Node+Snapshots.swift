@@ -4,6 +4,7 @@ import Logging
 import Merkle
 import Platform
 import Replication
+import Synchronization
 
 extension Node {
     /// Brings the content of the cluster's snapshots here, as far as the peer has it. Nothing is joined: what a snapshot names

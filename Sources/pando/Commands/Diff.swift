@@ -36,11 +36,11 @@ struct Diff: AsyncParsableCommand {
             var cursor: String?
             repeat {
                 if options.json {
-                    let page: JSONValue = try await client.difference(from: from, to: to, path: path?.path, after: cursor)
+                    let page = try await client.difference(from: from, to: to, path: path?.path, after: cursor, as: JSONValue.self)
                     try Output.json(page)
                     cursor = if case .object(let fields) = page, case .string(let next)? = fields["next"] { next } else { nil }
                 } else {
-                    let page: MomentDifference = try await client.difference(from: from, to: to, path: path?.path, after: cursor)
+                    let page = try await client.difference(from: from, to: to, path: path?.path, after: cursor)
                     show(page)
                     cursor = page.next
                 }
