@@ -9,6 +9,8 @@ public struct DatabaseError: Error, Sendable, CustomStringConvertible {
         /// Input that breaks a rule.
         case invalid
         case notFound
+        /// It was here once, and was let go.
+        case gone
         /// The state of the tree forbids it.
         case conflict
         /// A condition of the request does not hold.

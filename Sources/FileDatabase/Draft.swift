@@ -60,6 +60,8 @@ struct Draft {
     private(set) var objects: [PreparedObject] = []
     private(set) var causes: [String] = []
     private(set) var isChanged = false
+    /// The registers of the files that were set; nil if a whole tree was put in the place of another.
+    private(set) var registers: [TreePath: Register]? = [:]
     private(set) var clock: HybridClock
     let actor: Actor
     let time: any TimeSource
@@ -101,7 +103,9 @@ struct Draft {
     mutating func set(_ path: TreePath, to register: Register, in tree: Tree = .files) {
         let edit = TreeEdit(path, .set(register))
         switch tree {
-        case .files: files.add(edit)
+        case .files:
+            files.add(edit)
+            registers?[path] = register
         case .system: system.add(edit)
         }
         isChanged = true
@@ -110,7 +114,9 @@ struct Draft {
     /// Puts a joined tree in the place of the settled one.
     mutating func replace(_ tree: Tree, with subtree: Subtree) {
         switch tree {
-        case .files: files.replace(with: subtree)
+        case .files:
+            files.replace(with: subtree)
+            registers = nil
         case .system: system.replace(with: subtree)
         }
         isChanged = true
@@ -130,7 +136,8 @@ struct Draft {
         let commit = Commit(
             files: try settled(.files), system: try settled(.system),
             parents: head.hash.map { [$0] } ?? [],
-            actor: actor, time: clock.last, cause: String(decoding: cause.utf8.prefix(200), as: UTF8.self))
+            // A time of its own, so that what time it was tells which commit was the newest.
+            actor: actor, time: clock.tick(microseconds: time.wallMicroseconds()), cause: String(decoding: cause.utf8.prefix(200), as: UTF8.self))
         let object = PreparedObject(.commit, commit.encoded())
         let nodes = self.nodes.made.values.map { PreparedObject(.tree, $0.bytes, hash: $0.hash) }
         return (Head(hash: object.hash, commit: commit), objects + nodes + [object])

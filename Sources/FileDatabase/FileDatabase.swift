@@ -32,6 +32,7 @@ public final class FileDatabase: Sendable {
     public let threads: BlockingThreads
     let nodes: StoredNodes
     let time: any TimeSource
+    let history: HistoryIndex
     private let lock: DirectoryLock?
     let mailbox = Mailbox<WriteRequest>()
     private let current: Mutex<Head>
@@ -50,9 +51,12 @@ public final class FileDatabase: Sendable {
             let lock = try DirectoryLock(directory: directory)
             let disk = try OperatingSystemDisk(path: directory + "/segments")
             _ = try OperatingSystemDisk(path: directory + "/index")
-            let index = try FileDatabase.openIndex(directory + "/index")
+            _ = try OperatingSystemDisk(path: directory + "/history")
+            let index = try FileDatabase.openAnew(directory + "/index") { try LMDBIndex(directory: $0) }
+            let history = try FileDatabase.openAnew(directory + "/history") { try LMDBTable(directory: $0) }
             try self.init(
-                directory: directory, store: ObjectStore(disk: disk, index: index), actor: actor, time: time, lock: lock)
+                directory: directory, store: ObjectStore(disk: disk, index: index), actor: actor, time: time, lock: lock,
+                history: history)
         } catch let error as DirectoryInUse {
             throw error
         } catch {
@@ -61,13 +65,13 @@ public final class FileDatabase: Sendable {
     }
 
     /// An index that cannot even be opened is made again from the log.
-    private static func openIndex(_ path: String) throws -> LMDBIndex {
+    private static func openAnew<Index>(_ path: String, _ open: (String) throws -> Index) throws -> Index {
         do {
-            return try LMDBIndex(directory: path)
+            return try open(path)
         } catch {
             let disk = try OperatingSystemDisk(path: path)
             for name in try disk.names() { try disk.remove(name) }
-            return try LMDBIndex(directory: path)
+            return try open(path)
         }
     }
 
@@ -77,7 +81,8 @@ public final class FileDatabase: Sendable {
     ///   are taken by a task, together with whatever else waits by then.
     public init(
         directory: String = "", store: ObjectStore, actor: Actor, time: any TimeSource, lock: DirectoryLock? = nil,
-        threads: BlockingThreads = BlockingThreads(count: Limits.threads, name: "database")
+        threads: BlockingThreads = BlockingThreads(count: Limits.threads, name: "database"),
+        history: any OrderedTable = MemoryTable()
     ) throws {
         self.directory = directory
         self.store = store
@@ -90,6 +95,8 @@ public final class FileDatabase: Sendable {
             files: .empty, system: .empty, parents: [], actor: actor, time: .zero, cause: ""))
         if let hash = store.head { head = Head(hash: hash, commit: try Commit(decoding: store.read(hash, .commit))) }
         current = Mutex(head)
+        self.history = try HistoryIndex(table: history, nodes: nodes, store: store, isInline: threads.isInline)
+        self.history.start(head)
         startWriter(clock: HybridClock(last: head.commit.time))
     }
 
@@ -106,6 +113,7 @@ public final class FileDatabase: Sendable {
             writerDone.wait()
             writerDone.signal()
         }
+        history.close(head)
         store.close()
     }
 
@@ -232,6 +240,7 @@ extension FileDatabase {
                 try store.commit(objects, head: hash)
                 for node in draft.nodes.made.values { nodes.cache.insert(node) }
                 current.withLock { $0 = head }
+                history.add(CommitChanges(head: head, registers: draft.registers))
                 for observer in observers.withLock({ $0.values.map { $0 } }) { observer(head) }
             }
             for (_, finish) in open { finish(nil) }

@@ -15,20 +15,30 @@ func getFile(_ call: Call) async throws -> Response {
     let isView = place.path.names.first == TreeView.conflictsName
     // What may not be known is not looked for, so that not even the time taken tells.
     if !isView, !call.mayKnow(place.path) { throw Problem.notFound(place.path) }
-    let (view, database) = (call.database.view, call.database)
+    let database = call.database
     // One trip to the threads for everything that may wait for the disk; the bytes of a small file come along.
-    return try await database.threads.run {
-        guard let info = try view.info(at: place.path) else { throw Problem.notFound(place.path) }
-        try checkRules(call, info, view)
-        if info.kind == .directory {
-            guard !query.showsChunks else { throw Problem(.badRequest, "'chunks' is for files; this is a directory", path: place.path) }
-            return try listing(of: place.path, query, view, call)
+    if let moment = query.moment {
+        return try await database.threads.run {
+            try answer(at: moment, for: place.path, database) { try getFile(call, place, query, $0) }
         }
-        if place.hasSlash { throw Problem(.notFound, "is a \(info.kind.rawValue), not a directory; leave the last slash away", path: place.path) }
-        guard !query.isListing else { throw Problem(.badRequest, "this is a file; only directories are listed", path: place.path) }
-        if query.showsChunks { return try chunkList(info, database) }
-        return try bytes(of: info, call.request, database)
     }
+    let view = database.view
+    return try await database.threads.run { try getFile(call, place, query, view) }
+}
+
+/// The same, of a state of the tree.
+private func getFile(_ call: Call, _ place: FilePath, _ query: GetQuery, _ view: TreeView) throws -> Response {
+    let database = call.database
+    guard let info = try view.info(at: place.path) else { throw Problem.notFound(place.path) }
+    try checkRules(call, info, view)
+    if info.kind == .directory {
+        guard !query.showsChunks else { throw Problem(.badRequest, "'chunks' is for files; this is a directory", path: place.path) }
+        return try listing(of: place.path, query, view, call)
+    }
+    if place.hasSlash { throw Problem(.notFound, "is a \(info.kind.rawValue), not a directory; leave the last slash away", path: place.path) }
+    guard !query.isListing else { throw Problem(.badRequest, "this is a file; only directories are listed", path: place.path) }
+    if query.showsChunks { return try chunkList(info, database) }
+    return try bytes(of: info, call.request, database)
 }
 
 /// The rules are those of the path, also for a losing version of it.
@@ -200,6 +210,8 @@ extension FileInfo {
 private struct GetQuery: Sendable {
     var showsChunks = false
     var isListing = false
+    /// Of the state to show; nil for the present.
+    var moment: Moment?
     private var limit = ServerLimits.listing
     private var after: TreePath?
     private var isRecursive = false
@@ -208,9 +220,7 @@ private struct GetQuery: Sendable {
     init(_ call: Call) throws {
         if call.rawQuery.isEmpty { return }
         var query = try call.query()
-        if query.text("at") != nil {
-            throw Problem(.badRequest, "'at' is not supported yet; without it the current state is shown")
-        }
+        moment = try query.moment("at")
         showsChunks = try query.flag("chunks") ?? false
         let bounds = try query.integer("limit", in: 1...ServerLimits.maximumListing)
         let cursor = try query.cursor()

@@ -39,7 +39,10 @@ extension JSONWriter {
     /// - Parameters:
     ///   - path: where it is read.
     ///   - undo: what takes the pick back that has made it, if a pick has.
-    mutating func version(_ version: Version, path: TreePath, undo: String?? = nil) {
+    ///   - more: fields beside its own.
+    mutating func version(
+        _ version: Version, path: TreePath, undo: String?? = nil, _ more: (inout JSONWriter) -> Void = { _ in }
+    ) {
         object { json in
             json.field("version", version.dot.description)
             json.field("node", version.dot.actor.node.hash)
@@ -65,6 +68,7 @@ extension JSONWriter {
             json.field("deleted", version.value.isTombstone)
             json.field("path", path.description)
             if let undo { json.field("undo", undo) }
+            more(&json)
         }
     }
 }

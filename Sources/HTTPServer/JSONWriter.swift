@@ -35,6 +35,13 @@ struct JSONWriter {
         needsComma = false
     }
 
+    /// A key that somebody else has chosen.
+    private mutating func key(text: String) {
+        value(text)
+        buffer.writeInteger(UInt8(ascii: ":"))
+        needsComma = false
+    }
+
     private mutating func open(_ bracket: Unicode.Scalar) {
         separate()
         buffer.writeInteger(UInt8(ascii: bracket))
@@ -52,6 +59,26 @@ struct JSONWriter {
     }
 
     // MARK: Values
+
+    /// A value that was read, as it was.
+    mutating func value(_ value: JSONValue) {
+        switch value {
+        case .null: null()
+        case .bool(let flag): self.value(flag)
+        case .number(let digits):
+            separate()
+            buffer.writeString(digits)
+        case .string(let text): self.value(text)
+        case .array(let values): array { json in for value in values { json.value(value) } }
+        case .object(let fields):
+            object { json in
+                for field in fields {
+                    json.key(text: field.name)
+                    json.value(field.value)
+                }
+            }
+        }
+    }
 
     mutating func null() {
         separate()

@@ -40,6 +40,7 @@ extension Problem {
         let status: HTTPResponse.Status = switch error.code {
         case .invalid: .badRequest
         case .notFound: .notFound
+        case .gone: .gone
         case .conflict: .conflict
         case .preconditionFailed: .preconditionFailed
         case .full: .diskFull

@@ -28,6 +28,8 @@ extension HTTPField.Name {
     }
 
     static let pandoVersion = pando("Version")
+    static let pandoCommit = pando("Commit")
+    static let pandoCommitTime = pando("Commit-Time")
     static let pandoConflicts = pando("Conflicts")
     static let pandoNode = pando("Node")
     static let pandoKind = pando("Kind")

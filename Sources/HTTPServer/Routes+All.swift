@@ -18,6 +18,7 @@ extension Routes {
         addBulkRoutes(to: &routes)
         addConflictRoutes(to: &routes)
         addDiffRoutes(to: &routes)
+        addVersionRoutes(to: &routes)
         addEventRoutes(to: &routes)
         addReplicationRoutes(to: &routes)
         return routes

@@ -118,6 +118,7 @@ extension Node {
         try await pull(.system, root: roots.system, from: link, &report)
         try requireMember(link)
         try await pull(.files, root: roots.files, from: link, &report)
+        try await pullSnapshots(from: link, &report)
         link.state.withLock { state in
             state.lastSyncAt = clock.date
             state.root = roots.files

@@ -43,6 +43,8 @@ public final class Node: Sendable {
     let pushTurns = Mutex<[NodeID: PushTurn]>([:])
     /// Pulls that are under way or were done lately, so that a state which several peers have is pulled once.
     let fetches: Fetches
+    /// Snapshots whose content is not all here, as one state of the system tree has them.
+    let lackingSnapshots = Mutex<(systemRoot: ContentHash, roots: Set<ContentHash>)?>(nil)
     /// Tells of new states.
     private let teller = Mutex<Task<Void, Never>?>(nil)
     /// Another one at each start.

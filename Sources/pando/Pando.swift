@@ -26,6 +26,7 @@ struct Pando: AsyncParsableCommand {
                 Put.self, Get.self, Cat.self, List.self, Tree.self, DiskUsage.self, Stat.self, Remove.self, Move.self,
                 Copy.self, MakeDirectory.self,
             ]),
+            CommandGroup(name: "Versions", subcommands: [Log.self, Diff.self, Snapshot.self, Restore.self, Retention.self]),
             CommandGroup(name: "Cluster", subcommands: [
                 Login.self, Keys.self, Invite.self, Join.self, Peers.self, Members.self, Status.self, Sync.self, Conflicts.self,
             ]),

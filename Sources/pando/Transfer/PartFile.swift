@@ -1,3 +1,5 @@
+import Foundation
+
 import Content
 import HTTPClient
 

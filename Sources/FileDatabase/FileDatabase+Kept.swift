@@ -1,0 +1,125 @@
+import Causality
+import Content
+import Merkle
+import Objects
+
+/// For which paths an old state is kept.
+public struct KeptScope: Sendable {
+    struct Decision: Sendable {
+        var glob: Glob
+        var isKept: Bool
+    }
+
+    /// The strongest reason.
+    public var reason: KeptReason
+    /// The rules of each policy in force, in order; nil where everything is kept.
+    let decisions: [[Decision]]?
+
+    init(reason: KeptReason, decisions: [[Decision]]? = nil) {
+        self.reason = reason
+        self.decisions = decisions
+    }
+
+    /// Whether all paths are.
+    public var isEverything: Bool { decisions == nil }
+
+    /// Whether the state of a path is kept: what its register names must stay.
+    public func keeps(_ path: TreePath) -> Bool {
+        guard let decisions else { return true }
+        return decisions.contains { rules in rules.first { $0.glob.matches(path) }?.isKept ?? true }
+    }
+
+    /// Whether anything below a directory may be kept: its tree nodes must stay, so that it can be found.
+    public func mayKeep(below path: TreePath) -> Bool {
+        guard let decisions else { return true }
+        return decisions.contains { rules in
+            for rule in rules {
+                if rule.isKept, rule.glob.matches(path) || rule.glob.canMatch(below: path) { return true }
+                if rule.glob.matchesAll(below: path) { return rule.isKept }
+            }
+            return true
+        }
+    }
+}
+
+/// A state of the files that is kept, and why.
+public struct KeptState: Sendable {
+    /// The commit, which is kept with it; nil for a snapshot.
+    public var commit: ContentHash?
+    /// A snapshot's name; nil for a commit.
+    public var snapshot: String?
+    /// The root of the files' tree.
+    public var root: ContentHash
+    /// When it came to be. Microseconds since 1970.
+    public var time: UInt64
+    public var scope: KeptScope
+
+    /// In words, for people.
+    public var why: String {
+        switch scope.reason {
+        case .newest: "the newest state"
+        case .recent: "one of the late states, all of which are kept"
+        case .daily: "the last of its day"
+        case .weekly: "the last of its week"
+        case .snapshot: "snapshot '\(snapshot ?? "")'"
+        }
+    }
+}
+
+extension FileDatabase {
+    /// Calls `body` with the states that garbage collection must keep: HEAD, the commits that the retention policy keeps, and
+    /// the snapshots. The newest commit first, snapshots last. Blocks.
+    ///
+    /// Of a state whose `scope` is not everything, only what the scope keeps has to stay. The system tree is kept as HEAD has
+    /// it: nothing shows an older one. Commits that are not named, and what only they lead to, can go.
+    ///
+    /// - Parameters:
+    ///   - now: microseconds since 1970; the database's own clock if nil.
+    ///   - body: ends the walk by returning false.
+    public func eachKeptState(now: UInt64? = nil, _ body: (KeptState) throws -> Bool) throws {
+        try update()
+        let (settings, now, head) = (try retention(), now ?? self.now, self.head)
+        try asDatabaseErrors {
+            if let hash = head.hash {
+                let state = KeptState(
+                    commit: hash, root: head.commit.files.root, time: head.commit.time.microseconds, scope: KeptScope(reason: .newest))
+                guard try body(state) else { return }
+            }
+            // In batches, so that no reader of the table lasts for as long as its caller works.
+            var (until, last): (Timestamp?, Timestamp) = (nil, HistoryTable.allTimes.upperBound)
+            while true {
+                var kept: [(commit: PastCommit, scope: KeptScope)] = []
+                var seen = 0
+                try history.eachCommit(notAfter: last) { commit in
+                    if let scope = settings.scope(from: commit.time, until: until, now: now) { kept.append((commit, scope)) }
+                    until = commit.time
+                    seen += 1
+                    return seen < 10_000
+                }
+                for (past, scope) in kept where past.hash != head.hash {
+                    // Collected already, under another policy.
+                    guard let commit = try history.commit(past.hash) else { continue }
+                    let state = KeptState(commit: past.hash, root: commit.files.root, time: past.time.microseconds, scope: scope)
+                    guard try body(state) else { return }
+                }
+                guard seen == 10_000, let until, until > .zero else { break }
+                last = Timestamp(rawValue: until.rawValue - 1)
+            }
+            for snapshot in try snapshots() {
+                let state = KeptState(
+                    snapshot: snapshot.name, root: snapshot.root, time: snapshot.time, scope: KeptScope(reason: .snapshot))
+                guard try body(state) else { return }
+            }
+        }
+    }
+
+    /// The states of `eachKeptState`, in memory.
+    public func keptStates(now: UInt64? = nil) throws -> [KeptState] {
+        var states: [KeptState] = []
+        try eachKeptState(now: now) { state in
+            states.append(state)
+            return true
+        }
+        return states
+    }
+}
