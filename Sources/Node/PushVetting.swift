@@ -72,7 +72,7 @@ struct PushVetting {
             return FileDatabase.BulkItem(path: record.path, value: version.value)
         }
         if items.isEmpty { return [] }
-        if caller.isTrusted { return try database.missingObjects(of: database.objects(of: items)) }
+        if caller.isTrusted || caller.rules.isUnrestricted { return try database.missingObjects(of: database.objects(of: items)) }
         let (uploads, identity) = (uploads, caller.identity)
         var bases = bases
         defer { self.bases = bases }
