@@ -61,22 +61,38 @@ struct Draft {
     private(set) var causes: [String] = []
     private(set) var isChanged = false
     private(set) var clock: HybridClock
-    let actor: Actor
+    private(set) var authorship: Authorship
+    /// Deletions up to here have been dropped from the files.
+    private(set) var horizon: Timestamp
     let time: any TimeSource
 
-    init(head: Head, nodes: StoredNodes, clock: HybridClock, actor: Actor, time: any TimeSource) {
+    init(
+        head: Head, nodes: StoredNodes, clock: HybridClock, authorship: Authorship, horizon: Timestamp = .zero, time: any TimeSource
+    ) {
         self.head = head
         files = TreeDraft(head.commit.files)
         system = TreeDraft(head.commit.system)
         self.nodes = DraftNodes(over: nodes)
         self.clock = clock
-        self.actor = actor
+        self.authorship = authorship
+        self.horizon = horizon
         self.time = time
     }
 
     /// A name for a new version, above everything seen.
     mutating func nextDot() -> Dot {
-        Dot(timestamp: clock.tick(microseconds: time.wallMicroseconds()), actor: actor)
+        let dot = Dot(timestamp: clock.tick(microseconds: time.wallMicroseconds()), actor: authorship.actor)
+        authorship.note(dot.timestamp)
+        return dot
+    }
+
+    /// From now on writes are of another incarnation.
+    mutating func takeUp(incarnation: UInt32) {
+        authorship = Authorship(actor: Actor(node: authorship.actor.node, incarnation: incarnation), start: clock.last)
+    }
+
+    mutating func setHorizon(_ horizon: Timestamp) {
+        self.horizon = max(self.horizon, horizon)
     }
 
     mutating func observe(_ timestamp: Timestamp) {
@@ -98,8 +114,9 @@ struct Draft {
         return subtree(tree)
     }
 
-    mutating func set(_ path: TreePath, to register: Register, in tree: Tree = .files) {
-        let edit = TreeEdit(path, .set(register))
+    /// - Parameter register: nil forgets the one that is there, which only the purge does.
+    mutating func set(_ path: TreePath, to register: Register?, in tree: Tree = .files) {
+        let edit = TreeEdit(path, register.map { .set($0) } ?? .forget)
         switch tree {
         case .files: files.add(edit)
         case .system: system.add(edit)
@@ -130,7 +147,7 @@ struct Draft {
         let commit = Commit(
             files: try settled(.files), system: try settled(.system),
             parents: head.hash.map { [$0] } ?? [],
-            actor: actor, time: clock.last, cause: String(decoding: cause.utf8.prefix(200), as: UTF8.self))
+            actor: authorship.actor, time: clock.last, cause: String(decoding: cause.utf8.prefix(200), as: UTF8.self))
         let object = PreparedObject(.commit, commit.encoded())
         let nodes = self.nodes.made.values.map { PreparedObject(.tree, $0.bytes, hash: $0.hash) }
         return (Head(hash: object.hash, commit: commit), objects + nodes + [object])

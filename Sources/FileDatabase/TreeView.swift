@@ -73,3 +73,16 @@ extension FileValue {
         content.height == 0 && content.size <= UInt64(FileDatabase.Limits.maximumDocumentSize)
     }
 }
+
+extension TreeView {
+    /// The documents that all versions at a path of the system tree hold, the losers too: for documents of which not the last
+    /// one counts.
+    public func allVersions(of path: TreePath) throws -> [[UInt8]] {
+        try asDatabaseErrors {
+            try (entry(at: path, in: .system)?.register?.versions ?? []).compactMap { version in
+                guard case .file(let file) = version.value, file.isDocument else { return nil }
+                return try store.read(file.content.root, .chunk)
+            }
+        }
+    }
+}
