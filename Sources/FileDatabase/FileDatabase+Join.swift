@@ -91,6 +91,21 @@ extension FileDatabase {
         }
     }
 
+    /// Begins with trees from elsewhere, all of whose nodes are here.
+    ///
+    /// - Parameter time: later than it are all writes to come.
+    public func restore(files: ContentHash, system: ContentHash, time: Timestamp) async throws {
+        try await write { draft in
+            for (tree, root) in [(Tree.files, files), (.system, system)] {
+                _ = try draft.settled(tree)
+                let node = try draft.nodes.node(root)
+                draft.replace(tree, with: Subtree(root: root, aggregates: try node.aggregates()))
+            }
+            draft.observe(time)
+            draft.note(cause: "restore a backup")
+        }
+    }
+
     /// Writes a document of the system tree; nil deletes it.
     public func setDocument(_ bytes: [UInt8]?, at path: TreePath) async throws {
         try await setDocuments([(path, bytes)])

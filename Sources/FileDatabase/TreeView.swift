@@ -86,3 +86,12 @@ extension TreeView {
         }
     }
 }
+
+extension TreeView {
+    /// A view of a system tree that is here, though it need not be this database's own.
+    public static func documents(of system: Subtree, in database: FileDatabase) -> TreeView {
+        var head = database.head
+        head.commit.system = system
+        return TreeView(head: head, nodes: database.nodes, store: database.store)
+    }
+}

@@ -14,6 +14,8 @@ extension Routes {
         addDiffRoutes(to: &routes)
         addEventRoutes(to: &routes)
         addReplicationRoutes(to: &routes)
+        addBackupRoutes(to: &routes)
+        addCopyRoutes(to: &routes)
         return routes
     }
 }

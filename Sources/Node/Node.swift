@@ -55,6 +55,8 @@ public final class Node: Sendable {
     /// The horizon up to which deletions were dropped by this process.
     let followed = Mutex(Timestamp.zero)
     let tending = Turn()
+    /// When what this node holds was last read again and found whole.
+    let checkedCopies = Mutex<[FileDatabase.CopyTarget: UInt64]>([:])
     let tender = Mutex<Task<Void, Never>?>(nil)
     private let startedAt: UInt64
     /// Where this node can be reached, as it tells others.
