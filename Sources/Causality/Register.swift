@@ -20,7 +20,8 @@ public struct Register: Hashable, Sendable {
         context.insert(first.dot)
     }
 
-    private init(versions: [Version], context: VersionVector) {
+    /// - Parameter versions: at least one, ascending by dot.
+    init(versions: [Version], context: VersionVector) {
         self.versions = versions
         self.context = context
     }

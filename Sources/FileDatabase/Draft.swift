@@ -63,22 +63,38 @@ struct Draft {
     /// The registers of the files that were set; nil if a whole tree was put in the place of another.
     private(set) var registers: [TreePath: Register]? = [:]
     private(set) var clock: HybridClock
-    let actor: Actor
+    private(set) var authorship: Authorship
+    /// Deletions up to here have been dropped from the files.
+    private(set) var horizon: Timestamp
     let time: any TimeSource
 
-    init(head: Head, nodes: StoredNodes, clock: HybridClock, actor: Actor, time: any TimeSource) {
+    init(
+        head: Head, nodes: StoredNodes, clock: HybridClock, authorship: Authorship, horizon: Timestamp = .zero, time: any TimeSource
+    ) {
         self.head = head
         files = TreeDraft(head.commit.files)
         system = TreeDraft(head.commit.system)
         self.nodes = DraftNodes(over: nodes)
         self.clock = clock
-        self.actor = actor
+        self.authorship = authorship
+        self.horizon = horizon
         self.time = time
     }
 
     /// A name for a new version, above everything seen.
     mutating func nextDot() -> Dot {
-        Dot(timestamp: clock.tick(microseconds: time.wallMicroseconds()), actor: actor)
+        let dot = Dot(timestamp: clock.tick(microseconds: time.wallMicroseconds()), actor: authorship.actor)
+        authorship.note(dot.timestamp)
+        return dot
+    }
+
+    /// From now on writes are of another incarnation.
+    mutating func takeUp(incarnation: UInt32) {
+        authorship = Authorship(actor: Actor(node: authorship.actor.node, incarnation: incarnation), start: clock.last)
+    }
+
+    mutating func setHorizon(_ horizon: Timestamp) {
+        self.horizon = max(self.horizon, horizon)
     }
 
     mutating func observe(_ timestamp: Timestamp) {
@@ -100,8 +116,9 @@ struct Draft {
         return subtree(tree)
     }
 
-    mutating func set(_ path: TreePath, to register: Register, in tree: Tree = .files) {
-        let edit = TreeEdit(path, .set(register))
+    /// - Parameter register: nil forgets the one that is there, which only the purge does.
+    mutating func set(_ path: TreePath, to register: Register?, in tree: Tree = .files) {
+        let edit = TreeEdit(path, register.map { .set($0) } ?? .forget)
         switch tree {
         case .files:
             files.add(edit)
@@ -137,7 +154,7 @@ struct Draft {
             files: try settled(.files), system: try settled(.system),
             parents: head.hash.map { [$0] } ?? [],
             // A time of its own, so that what time it was tells which commit was the newest.
-            actor: actor, time: clock.tick(microseconds: time.wallMicroseconds()), cause: String(decoding: cause.utf8.prefix(200), as: UTF8.self))
+            actor: authorship.actor, time: clock.tick(microseconds: time.wallMicroseconds()), cause: String(decoding: cause.utf8.prefix(200), as: UTF8.self))
         let object = PreparedObject(.commit, commit.encoded())
         let nodes = self.nodes.made.values.map { PreparedObject(.tree, $0.bytes, hash: $0.hash) }
         return (Head(hash: object.hash, commit: commit), objects + nodes + [object])

@@ -21,22 +21,28 @@ extension FileDatabase {
     ///
     /// The work is done beside the writer; the writer itself joins only what was written meanwhile.
     ///
-    /// - Parameter latest: the latest timestamp in it; this node's next write is later.
-    public func join(_ other: ContentHash, into tree: Tree, latest: Timestamp, cause: String) async throws -> JoinResult {
+    /// - Parameters:
+    ///   - latest: the latest timestamp in it; this node's next write is later.
+    ///   - horizon: the one that held when the other tree was looked up, which must still hold; nil for the present one.
+    public func join(
+        _ other: ContentHash, into tree: Tree, latest: Timestamp, under horizon: Timestamp? = nil, cause: String
+    ) async throws -> JoinResult {
         let other = Subtree(root: other, aggregates: .zero)
+        let horizon = tree == .files ? horizon ?? self.horizon : .zero
         let base = head[tree]
         let prepared = try await threads.run { [nodes, store] in
             try asDatabaseErrors {
                 var draft = DraftNodes(over: nodes)
-                let joined = try base.joined(with: other, in: &draft)
+                let joined = try base.joined(with: other, purgedUpTo: horizon, in: &draft)
                 try store.append(draft.made.values.map { PreparedObject(.tree, $0.bytes, hash: $0.hash) })
                 return joined
             }
         }
         return try await write { draft in
+            try draft.requireHorizon(horizon, of: tree)
             let current = try draft.settled(tree)
             var joined = prepared
-            if current.root != base.root { joined = try current.joined(with: prepared, in: &draft.nodes) }
+            if current.root != base.root { joined = try current.joined(with: prepared, purgedUpTo: horizon, in: &draft.nodes) }
             draft.observe(latest)
             let result = JoinResult(
                 isChanged: joined.root != current.root, conflictsBefore: current.aggregates.conflicts,
@@ -51,14 +57,17 @@ extension FileDatabase {
 
     /// Joins registers of another node, all of whose objects are here, in one commit.
     public func join(
-        _ registers: [(path: TreePath, register: Register)], into tree: Tree, latest: Timestamp, cause: String
+        _ registers: [(path: TreePath, register: Register)], into tree: Tree, latest: Timestamp, under horizon: Timestamp? = nil,
+        cause: String
     ) async throws -> JoinResult {
-        try await write { draft in
+        let horizon = tree == .files ? horizon ?? self.horizon : .zero
+        return try await write { draft in
+            try draft.requireHorizon(horizon, of: tree)
             let before = try draft.settled(tree)
-            var changes: [(TreePath, Register)] = []
+            var changes: [(TreePath, Register?)] = []
             for (path, register) in registers {
                 let old = try before.entry(at: path, in: draft.nodes)?.register
-                let joined = old?.joined(with: register) ?? register
+                let joined = (old?.joined(with: register) ?? register).purged(upTo: horizon)
                 if joined != old { changes.append((path, joined)) }
             }
             draft.observe(latest)
@@ -79,6 +88,21 @@ extension FileDatabase {
             draft.observe(latest)
             draft.replace(.system, with: Subtree(root: root, aggregates: sums))
             draft.note(cause: "join a cluster")
+        }
+    }
+
+    /// Begins with trees from elsewhere, all of whose nodes are here.
+    ///
+    /// - Parameter time: later than it are all writes to come.
+    public func restore(files: ContentHash, system: ContentHash, time: Timestamp) async throws {
+        try await write { draft in
+            for (tree, root) in [(Tree.files, files), (.system, system)] {
+                _ = try draft.settled(tree)
+                let node = try draft.nodes.node(root)
+                draft.replace(tree, with: Subtree(root: root, aggregates: try node.aggregates()))
+            }
+            draft.observe(time)
+            draft.note(cause: "restore a backup")
         }
     }
 

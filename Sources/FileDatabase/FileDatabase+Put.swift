@@ -3,6 +3,7 @@ import Content
 import Merkle
 import Objects
 import Platform
+import Synchronization
 
 /// What must hold for a write to happen (RFC 9110, section 13).
 public enum WriteCondition: Sendable, Hashable {
@@ -49,7 +50,7 @@ extension FileDatabase {
     /// - Throws: what `put` would throw.
     public func checkPut(isDirectory: Bool, at path: TreePath, if condition: WriteCondition = .none) throws {
         let head = self.head
-        let draft = Draft(head: head, nodes: nodes, clock: HybridClock(), actor: actor, time: time)
+        let draft = Draft(head: head, nodes: nodes, clock: HybridClock(), authorship: authorship.withLock { $0 }, time: time)
         let value = isDirectory ? Value.directory : .file(FileValue(content: .empty, mediaType: "", modifiedAt: 0))
         _ = try asDatabaseErrors { try draft.checkPut(value, at: path, if: condition, in: head.commit.files) }
     }

@@ -26,7 +26,6 @@ public final class FileDatabase: Sendable {
     }
 
     public let directory: String
-    public let actor: Actor
     public let store: ObjectStore
     /// For blocking work of this database's users, too.
     public let threads: BlockingThreads
@@ -36,6 +35,13 @@ public final class FileDatabase: Sendable {
     private let lock: DirectoryLock?
     let mailbox = Mailbox<WriteRequest>()
     private let current: Mutex<Head>
+    /// In whose name this process writes, and what it has written.
+    let authorship: Mutex<Authorship>
+    /// Deletions up to here have been dropped.
+    let purgedUpTo = Mutex(Timestamp.zero)
+    let promises = Mutex(Promises())
+    /// The state that this process began with.
+    let opened: Head
     private let observers = Mutex<[Int: @Sendable (Head) -> Void]>([:])
     private let writerDone = DispatchSemaphore(value: 0)
     /// Of the writer, where it has no thread of its own.
@@ -86,7 +92,6 @@ public final class FileDatabase: Sendable {
     ) throws {
         self.directory = directory
         self.store = store
-        self.actor = actor
         self.time = time
         self.lock = lock
         nodes = StoredNodes(store: store, cache: NodeCache(limit: Limits.cachedNodes))
@@ -95,6 +100,8 @@ public final class FileDatabase: Sendable {
             files: .empty, system: .empty, parents: [], actor: actor, time: .zero, cause: ""))
         if let hash = store.head { head = Head(hash: hash, commit: try Commit(decoding: store.read(hash, .commit))) }
         current = Mutex(head)
+        opened = head
+        authorship = Mutex(Authorship(actor: actor, start: head.commit.time))
         self.history = try HistoryIndex(table: history, nodes: nodes, store: store, isInline: threads.isInline)
         self.history.start(head)
         startWriter(clock: HybridClock(last: head.commit.time))
@@ -212,7 +219,10 @@ extension FileDatabase {
     /// request's edits, which are applied late: then each request of the batch is tried by itself, so that none fails for
     /// another's sake.
     private func commit(_ batch: [WriteRequest], _ clock: inout HybridClock) {
-        var draft = Draft(head: head, nodes: nodes, clock: clock, actor: actor, time: time)
+        clock.observe(promises.withLock { $0.begin(clock.last) })
+        defer { promises.withLock { $0.end() } }
+        var draft = Draft(
+            head: head, nodes: nodes, clock: clock, authorship: authorship.withLock { $0 }, horizon: horizon, time: time)
         // Timestamps given out are never given out again, whatever becomes of the commit.
         defer { clock.observe(draft.clock.last) }
         var open: [(request: WriteRequest, finish: @Sendable ((any Error)?) -> Void)] = []
@@ -228,7 +238,9 @@ extension FileDatabase {
                 }
             }
             (head, objects) = draft.isChanged ? try draft.finish() : (draft.head, [])
+            note(draft)
         } catch {
+            note(draft)
             guard batch.count > 1 else { return batch[0].refuse(error) }
             clock.observe(draft.clock.last)
             for request in batch { commit([request], &clock) }

@@ -73,3 +73,25 @@ extension FileValue {
         content.height == 0 && content.size <= UInt64(FileDatabase.Limits.maximumDocumentSize)
     }
 }
+
+extension TreeView {
+    /// The documents that all versions at a path of the system tree hold, the losers too: for documents of which not the last
+    /// one counts.
+    public func allVersions(of path: TreePath) throws -> [[UInt8]] {
+        try asDatabaseErrors {
+            try (entry(at: path, in: .system)?.register?.versions ?? []).compactMap { version in
+                guard case .file(let file) = version.value, file.isDocument else { return nil }
+                return try store.read(file.content.root, .chunk)
+            }
+        }
+    }
+}
+
+extension TreeView {
+    /// A view of a system tree that is here, though it need not be this database's own.
+    public static func documents(of system: Subtree, in database: FileDatabase) -> TreeView {
+        var head = database.head
+        head.commit.system = system
+        return TreeView(head: head, nodes: database.nodes, store: database.store)
+    }
+}

@@ -270,5 +270,6 @@ extension JSONWriter {
         field("root", head.commit.files.root)
         field("system_root", head.commit.system.root)
         field("head", head.hash)
+        field("clock", head.commit.time.description)
     }
 }

@@ -21,6 +21,8 @@ extension Routes {
         addVersionRoutes(to: &routes)
         addEventRoutes(to: &routes)
         addReplicationRoutes(to: &routes)
+        addBackupRoutes(to: &routes)
+        addCopyRoutes(to: &routes)
         return routes
     }
 }

@@ -8,7 +8,7 @@ public struct TreeEdit: Sendable {
         case set(Register)
         /// Forgets the register.
         case forget
-        /// Takes a whole subdirectory, where there was none, and a register if one is given.
+        /// Takes a whole subdirectory, where there was none, and this register in the place of the one that is there.
         case adopt(Subtree, Register?)
     }
 
@@ -108,7 +108,7 @@ extension Entry {
             case .adopt(let subtree, let register):
                 precondition(result.subtree == nil, "a subdirectory is only adopted where there is none")
                 result.subtree = subtree.root == TreeNode.empty.hash ? nil : subtree
-                if let register { result.register = register }
+                result.register = register
             }
         }
         if !below.isEmpty {

@@ -12,16 +12,20 @@ extension Subtree {
     ///
     /// The other tree's own sums are not looked at: a root is enough.
     ///
-    /// - Parameter changed: told each path whose register in this tree changes, or which comes in as a whole.
+    /// - Parameters:
+    ///   - horizon: up to which deletions have been dropped here; the other tree may still hold them.
+    ///   - changed: told each path whose register in this tree changes, or which comes in as a whole.
     public func joined(
-        with other: Subtree, in store: inout some NodeStore, changed: (TreeDifference) throws -> Void = { _ in }
+        with other: Subtree, purgedUpTo horizon: Timestamp = .zero, in store: inout some NodeStore,
+        changed: (TreeDifference) throws -> Void = { _ in }
     ) throws -> Subtree {
         if root == other.root || other.root == TreeNode.empty.hash { return self }
         var result = self
         var edits: [TreeEdit] = []
         var diff = try TreeDiff(from: self, to: other, in: store, keepsAddedWhole: true)
         while var difference = try diff.next() {
-            guard let edit = difference.resolveToJoin() else { continue }
+            difference.added = try difference.added?.purged(upTo: horizon, in: &store)
+            guard let edit = difference.resolveToJoin(purgedUpTo: horizon) else { continue }
             try changed(difference)
             edits.append(edit)
             if edits.count == Subtree.batchSize {
@@ -35,14 +39,15 @@ extension Subtree {
 
 extension TreeDifference {
     /// Makes `after` the join of both sides; nil if that leaves the first side as it is.
-    fileprivate mutating func resolveToJoin() -> TreeEdit? {
+    fileprivate mutating func resolveToJoin(purgedUpTo horizon: Timestamp) -> TreeEdit? {
         switch (before, after) {
         case (let before?, let after?): self.after = before.joined(with: after)
         case (let before?, nil): after = before
         case (nil, _): break
         }
-        if let added { return TreeEdit(path, .adopt(added, after)) }
-        guard let after, after != before else { return nil }
-        return TreeEdit(path, .set(after))
+        after = after?.purged(upTo: horizon)
+        if let added, added.root != TreeNode.empty.hash { return TreeEdit(path, .adopt(added, after)) }
+        if after == before { return nil }
+        return TreeEdit(path, after.map { .set($0) } ?? .forget)
     }
 }

@@ -28,6 +28,12 @@ struct LocalState: Codable, Sendable {
     var invitations: [Invitation] = []
     /// Where this node stands with the peers of which it sees a part.
     var scoped: [String: ScopedState]?
+    /// Up to when this node has the writes of each node; see `SeenVector`. Lags behind.
+    var seen: [String: UInt64]?
+    /// Whatever was deleted up to here is deleted here. Lags behind.
+    var caughtUp: UInt64?
+    /// The cluster of the backup that the directory was made from: what is here may be older than deletions there.
+    var importedFrom: String?
 }
 
 /// The local state in its file, which is replaced whole at each change.

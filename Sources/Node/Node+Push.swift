@@ -139,7 +139,7 @@ extension Node {
             throw NodeError(.conflict, "the parts that were sent before are not here any more; begin the push anew")
         }
         var vetting = PushVetting(node: self, caller: caller, view: view, tree: tree, rules: RegisterVetting(
-            rules: caller.rules, node: node, horizon: Timestamp(microseconds: database.now + FileDatabase.Limits.maximumDrift)))
+            rules: caller.rules, node: node, horizon: latestAccepted, forgotten: tree == .files ? database.horizon : .zero))
         var refusals: [Refusal] = []
         var missing: [ContentHash] = []
         for record in part.records where refusals.count < Node.maximumTold && missing.count < Node.maximumTold {

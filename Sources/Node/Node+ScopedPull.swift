@@ -79,7 +79,7 @@ extension Node {
         let (cursor, staged) = try await stage(response, onto: known ?? .empty, rules, link)
         guard staged != known else { return setScopedState(ScopedState(cursor: cursor, known: staged.root), of: link, tree) }
 
-        let session = ContentSession(node: self, link: link, tree: tree.rawValue, cursor: cursor, horizon: horizon)
+        let session = ContentSession(node: self, link: link, tree: tree.rawValue, cursor: cursor, horizon: latestAccepted)
         let view = database.view
         let walk = DifferenceWalk(view, from: known ?? .empty, to: staged)
         var single: [(path: TreePath, register: Register)] = []
@@ -163,10 +163,11 @@ extension Node {
         let status = try await peerStatus(link)
         if let system = status.roots?.system {
             let session = PullSession(
-                node: self, link: link, pull: Pull(local: TreeNode.empty.hash, remote: system, horizon: horizon))
+                node: self, link: link, pull: Pull(local: TreeNode.empty.hash, remote: system, horizon: latestAccepted))
             let latest = try await session.run()
             try await database.replaceSystem(with: system, latest: latest)
             link.state.withLock { $0.joined[Tree.system.rawValue] = system }
+            try noteAdopted()
             return
         }
         let told = try await scope(at: link)
@@ -177,7 +178,7 @@ extension Node {
         request.write(0)
         let response = try await send(.post, "/sync/scoped/changes?tree=system", to: link, body: request.bytes)
         let (cursor, staged) = try await stage(response, onto: .empty, .everything, link)
-        let session = ContentSession(node: self, link: link, tree: Tree.system.rawValue, cursor: cursor, horizon: horizon)
+        let session = ContentSession(node: self, link: link, tree: Tree.system.rawValue, cursor: cursor, horizon: latestAccepted)
         let view = database.view
         let walk = DifferenceWalk(view, from: .empty, to: staged)
         while case let items = try await database.threads.run({ try walk.next(Node.batch) }), !items.isEmpty {

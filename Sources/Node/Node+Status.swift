@@ -27,6 +27,12 @@ public struct NodeStatus: Codable, Sendable {
     public var pullsFromCaller: Bool?
     public var version: String
     public var uptimeSeconds: Double
+    /// Deletions from before it are dropped.
+    public var horizon: String?
+    /// For peers only: what this node has; see `SeenVector`. Timestamps.
+    public var clock: UInt64?
+    public var caughtUp: UInt64?
+    public var seen: [String: UInt64]?
 }
 
 /// An item of `GET /sync/peers`.
@@ -69,6 +75,10 @@ public struct SyncReport: Codable, Sendable {
 extension Node {
     /// - Parameter caller: nil for the node itself.
     public func status(for caller: Principal? = nil) throws -> NodeStatus {
+        let isFullPeer = if case .node? = caller?.identity { caller?.isPartial == false && caller?.rules.isUnrestricted == true } else { false }
+        // Before the head is read, which holds all of it then.
+        let acknowledgement = isFullPeer ? try acknowledgement() : nil
+        let horizon = try horizonDocuments().horizon
         let head = database.head
         let seesFiles = caller?.rules.isUnrestricted ?? true
         let seesAll = seesFiles && caller?.seesSystem ?? true
@@ -79,7 +89,10 @@ extension Node {
             systemRoot: seesAll ? head.commit.system.root.description : nil, head: seesAll ? head.hash?.description : nil,
             virtualTime: clock.date.rfc3339, clockSettled: clock.isSettled, files: sums?.files, bytes: sums?.bytes,
             conflicts: sums?.conflicts, pullsFromCaller: caller.flatMap { pulls(from: $0) }, version: Node.version,
-            uptimeSeconds: Double(seconds) + Double(attoseconds / 1_000_000_000) / 1e9)
+            uptimeSeconds: Double(seconds) + Double(attoseconds / 1_000_000_000) / 1e9,
+            horizon: horizon == .zero ? nil : Date(timeIntervalSince1970: Double(horizon.microseconds) / 1e6).rfc3339,
+            clock: acknowledgement.map { $0.seen[id].rawValue }, caughtUp: acknowledgement?.caughtUp.rawValue,
+            seen: acknowledgement?.seen.encoded)
     }
 
     /// Whether this node takes a caller's changes by itself; nil for one that is no node.
@@ -173,6 +186,10 @@ extension NodeStatus {
         try container.encodeIfPresent(pullsFromCaller, forKey: .pullsFromCaller)
         try container.encode(version, forKey: .version)
         try container.encode(uptimeSeconds, forKey: .uptimeSeconds)
+        try container.encode(horizon, forKey: .horizon)
+        try container.encodeIfPresent(clock, forKey: .clock)
+        try container.encodeIfPresent(caughtUp, forKey: .caughtUp)
+        try container.encodeIfPresent(seen, forKey: .seen)
     }
 }
 

@@ -105,20 +105,50 @@ extension Node {
             link.state.withLock { $0.lastSyncAt = clock.date }
             return nil
         }
-        var roots = announced
-        if roots == nil, !isScoped { roots = try await peerStatus(link).roots }
-        guard let roots, link.state.withLock({ !$0.isScoped }) else {
+        let known = try horizonDocuments().horizon
+        // What was announced may be older than what the peer has told, so it does where the horizon is where it was.
+        var announcedRoots = link.state.withLock { $0.caughtUp >= known } ? announced : nil
+        var status: PeerStatus?
+        if announcedRoots == nil, !isScoped {
+            let asked = try await peerStatus(link)
+            (status, announcedRoots) = (asked, asked.roots)
+        }
+        guard var roots = announcedRoots, link.state.withLock({ !$0.isScoped }) else {
             try await pullScoped(from: link, &report)
             return nil
         }
         // What a partial member knows of the cluster gives way to the cluster's own tree when it has become a full one.
         if try isPartialMember { try await adoptSystem(of: link) }
         try requireMember(link)
-        // Who is a member decides whose files are taken, so it comes first.
+        // Who is a member decides whose files are taken, so it comes first; so does the horizon.
         try await pull(.system, root: roots.system, from: link, &report)
         try requireMember(link)
-        try await pull(.files, root: roots.files, from: link, &report)
+        let horizon = try horizonDocuments().horizon
+        if link.state.withLock({ $0.caughtUp }) < horizon {
+            if status?.told.caughtUp ?? .zero < horizon {
+                let asked = try await peerStatus(link)
+                status = asked
+                if let now = asked.roots { (roots.files, roots.clock) = (now.files, now.clock) }
+            }
+            guard let status, status.told.caughtUp >= horizon else {
+                let advice = "nothing is taken from it until it has taken the cluster's state"
+                throw NodeError(.conflict, "node \(link.name) was away for longer than deletions are kept; \(advice)")
+            }
+            link.state.withLock { $0.caughtUp = horizon }
+        }
+        if let told = status?.told, try isLeftBehind() {
+            try await startOver(from: link, roots, told, &report)
+        } else if try isLeftBehind() {
+            // What was announced does not say what the peer has.
+            link.state.withLock { $0.caughtUp = .zero }
+            return try await pullAll(from: link, &report)
+        } else {
+            try await followHorizon()
+            try await pull(.files, root: roots.files, from: link, under: database.horizon, &report)
+            if let peer = link.nodeID { noteJoined(peer, roots.clock, status?.told) }
+        }
         try await pullSnapshots(from: link, &report)
+        await tendHorizon()
         link.state.withLock { state in
             state.lastSyncAt = clock.date
             state.root = roots.files
@@ -148,6 +178,8 @@ extension Node {
         var roots: PeerRoots?
         /// Whether the peer's time is its cluster's.
         var clockSettled: Bool
+        /// What the peer has; all of it is in `roots`.
+        var told: Acknowledgement
     }
 
     func peerStatus(_ link: PeerLink) async throws -> PeerStatus {
@@ -157,7 +189,7 @@ extension Node {
         }
         var roots: PeerRoots?
         if let files = status.root.flatMap({ ContentHash($0) }), let system = status.systemRoot.flatMap({ ContentHash($0) }) {
-            roots = PeerRoots(files: files, system: system)
+            roots = PeerRoots(files: files, system: system, clock: Timestamp(rawValue: status.clock ?? 0))
         }
         let seesAll = roots != nil
         link.state.withLock { state in
@@ -165,7 +197,9 @@ extension Node {
             state.peerPulls = status.pullsFromCaller ?? false
             state.told = nil
         }
-        return PeerStatus(roots: roots, clockSettled: status.clockSettled)
+        let told = Acknowledgement(
+            seen: SeenVector(encoded: status.seen ?? [:]), caughtUp: Timestamp(rawValue: status.caughtUp ?? 0))
+        return PeerStatus(roots: roots, clockSettled: status.clockSettled, told: told)
     }
 
     /// A peer that cannot connect to this node keeps what it has until it pulls by itself; that is no failure of this sync.
@@ -187,7 +221,10 @@ extension Node {
 
     // MARK: One tree
 
-    private func pull(_ tree: Tree, root: ContentHash, from link: PeerLink, _ report: inout SyncReport) async throws {
+    /// - Parameter purgedUpTo: the horizon that was known before the peer told its roots.
+    private func pull(
+        _ tree: Tree, root: ContentHash, from link: PeerLink, under purgedUpTo: Timestamp = .zero, _ report: inout SyncReport
+    ) async throws {
         let own = database.head[tree].root
         let joined = link.state.withLock { $0.joined[tree.rawValue] }
         if own == root || joined == root { return }
@@ -201,29 +238,40 @@ extension Node {
         fetches.begin(name)
         var isJoined = false
         defer { fetches.end(name, isJoined: isJoined) }
-        if let joined, let root = try await pullChanges(tree, since: joined, from: link, &report) {
+        if let joined, let root = try await pullChanges(tree, since: joined, from: link, under: purgedUpTo, &report) {
             link.state.withLock { $0.joined[tree.rawValue] = root }
             isJoined = true
             return
         }
         let session = PullSession(
-            node: self, link: link, pull: Pull(local: own, remote: root, horizon: horizon))
+            node: self, link: link, pull: watched(Pull(local: own, remote: root, horizon: latestAccepted), link, purgedUpTo))
         let latest = try await session.run()
-        let result = try await database.join(root, into: tree, latest: latest, cause: "sync with \(link.name)")
+        try await checkOwnWrites(session.pull.withLock { $0.ownWrites })
+        let result = try await database.join(root, into: tree, latest: latest, under: purgedUpTo, cause: "sync with \(link.name)")
         session.add(to: &report, result)
         link.state.withLock { $0.joined[tree.rawValue] = root }
         isJoined = true
     }
 
     /// Versions from beyond it are refused.
-    var horizon: Timestamp {
+    var latestAccepted: Timestamp {
         Timestamp(microseconds: database.now + FileDatabase.Limits.maximumDrift)
+    }
+
+    /// A pull that looks out for what nodes forget that were restored from old copies.
+    private func watched(_ pull: Pull, _ link: PeerLink, _ purgedUpTo: Timestamp) -> Pull {
+        var pull = pull
+        pull.peer = link.nodeID
+        pull.purgedUpTo = purgedUpTo
+        let written = database.written
+        pull.ownWrites = OwnWrites(of: written.actor, after: written.start)
+        return pull
     }
 
     /// Pulls what changed at the peer since a root that it knows.
     /// - Returns: the root that the changes led to; nil if the trees have to be walked.
     private func pullChanges(
-        _ tree: Tree, since: ContentHash, from link: PeerLink, _ report: inout SyncReport
+        _ tree: Tree, since: ContentHash, from link: PeerLink, under purgedUpTo: Timestamp, _ report: inout SyncReport
     ) async throws -> ContentHash? {
         var request = CanonicalEncoder()
         request.write(since)
@@ -245,7 +293,7 @@ extension Node {
             throw NodeError(.unavailable, "the peer at \(link.address) broke off in the middle of its changes; sync again")
         }
         let view = database.view
-        let session = PullSession(node: self, link: link, pull: Pull(horizon: horizon))
+        let session = PullSession(node: self, link: link, pull: watched(Pull(horizon: latestAccepted), link, purgedUpTo))
         let found = changes
         try await database.threads.run {
             for (path, register) in found {
@@ -253,7 +301,8 @@ extension Node {
             }
         }
         let latest = try await session.run()
-        let result = try await database.join(changes, into: tree, latest: latest, cause: "sync with \(link.name)")
+        try await checkOwnWrites(session.pull.withLock { $0.ownWrites })
+        let result = try await database.join(changes, into: tree, latest: latest, under: purgedUpTo, cause: "sync with \(link.name)")
         session.add(to: &report, result)
         return root
     }

@@ -50,11 +50,24 @@ public final class Node: Sendable {
     /// Another one at each start.
     let instance: String
     private let cached: Mutex<Cluster>
+    /// How long deletions are kept.
+    let retention: Duration
+    let horizonState: Mutex<HorizonState>
+    let horizonCache = Mutex<HorizonDocuments?>(nil)
+    /// The horizon up to which deletions were dropped by this process.
+    let followed = Mutex(Timestamp.zero)
+    let tending = Turn()
+    /// When what this node holds was last read again and found whole.
+    let checkedCopies = Mutex<[FileDatabase.CopyTarget: UInt64]>([:])
+    let tender = Mutex<Task<Void, Never>?>(nil)
     private let startedAt: UInt64
     /// Where this node can be reached, as it tells others.
     private let address = Mutex<String?>(nil)
     /// This node's word for the certificate that its TLS end shows.
     private let certificate = Mutex<CertificateProof?>(nil)
+
+    /// How long deletions are kept if nothing else is said.
+    public static let defaultRetention = HorizonState.retention
 
     /// What a node needs from outside.
     public struct Options: Sendable {
@@ -64,6 +77,8 @@ public final class Node: Sendable {
         public var logger: Logger
         public var time: any TimeSource
         public var randomness: any Randomness = SystemRandomness()
+        /// How long deletions are kept at the least, so that they reach everybody.
+        public var retention = Node.defaultRetention
         /// Opens the database; nil for the one in the directory.
         public var openDatabase: (@Sendable (Actor, any TimeSource) throws -> FileDatabase)?
 
@@ -83,6 +98,7 @@ public final class Node: Sendable {
         // The database takes the directory's lock; nothing else is touched before it is held.
         _ = try OperatingSystemDisk(path: options.directory)
         randomness = options.randomness
+        let isNew = try NodeKey.existing(directory: options.directory) == nil
         key = try NodeKey.load(directory: options.directory, randomness: randomness)
         seal = Seal(of: key, randomness: randomness)
         instance = randomness.bytes(8).hex
@@ -97,6 +113,17 @@ public final class Node: Sendable {
         transport = options.transport
         label = options.label
         logger = options.logger
+        retention = options.retention
+        // Under the directory's lock, which the database holds, and before anything is written.
+        let life = try Incarnation.find(in: options.directory, isNew: isNew, randomness: options.randomness)
+        database.begin(incarnation: life.incarnation.number)
+        if life.isLogAlone {
+            try local.change { local in
+                local.seen = nil
+                local.caughtUp = nil
+            }
+        }
+        horizonState = Mutex(HorizonState(local.value))
         cached = Mutex(try Cluster(database.view))
         let peers = local.value.peers
         // A founder without peers has nobody to follow; everybody else follows whoever answers first.
@@ -109,6 +136,9 @@ public final class Node: Sendable {
                 link.outgoing.ring()
             }
         }
+        if let reason = life.reason {
+            logger.notice("took up a fresh incarnation", metadata: ["incarnation": "\(life.incarnation.number)", "reason": "\(reason)"])
+        }
     }
 
     public func close() {
@@ -117,6 +147,7 @@ public final class Node: Sendable {
         teller.withLock { $0?.cancel() }
         clock.store()
         storeScopedStates()
+        storeHorizonState()
         database.close()
     }
 

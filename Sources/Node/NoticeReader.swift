@@ -1,3 +1,4 @@
+import Causality
 import Content
 import Foundation
 
@@ -17,6 +18,7 @@ struct NoticeReader {
         var root: String?
         var systemRoot: String?
         var rights: Bool?
+        var clock: String?
     }
 
     private var line: [UInt8] = []
@@ -44,7 +46,8 @@ struct NoticeReader {
         if line.isEmpty { event = [] }
         guard let data = value(of: "data:", in: line), let fields = try? JSON.decode(Fields.self, data) else { return nil }
         if let files = fields.root.flatMap({ ContentHash($0) }), let system = fields.systemRoot.flatMap({ ContentHash($0) }) {
-            return .roots(PeerRoots(files: files, system: system))
+            let clock = fields.clock.flatMap { UInt64($0, radix: 16) }
+            return .roots(PeerRoots(files: files, system: system, clock: clock.map(Timestamp.init(rawValue:)) ?? .zero))
         }
         guard event == Array("commit".utf8) || event == Array("resync".utf8) else { return nil }
         return .change(ofRights: fields.rights ?? false)

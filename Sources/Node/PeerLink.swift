@@ -57,6 +57,8 @@ final class PeerLink: Sendable {
         var peerPulls = true
         /// What the peer has told of its state since it was last pulled from.
         var announced: PeerRoots?
+        /// The horizon up to which the peer was seen to have everything.
+        var caughtUp = Timestamp.zero
         var bytesReceived: UInt64 = 0
         var bytesSent: UInt64 = 0
         var token: (text: String, expiresAt: Int64)?
@@ -127,6 +129,8 @@ final class PeerLink: Sendable {
 struct PeerRoots: Sendable, Hashable {
     var files: ContentHash
     var system: ContentHash
+    /// All that the peer wrote up to it is in these trees.
+    var clock = Timestamp.zero
 }
 
 extension Node {

@@ -136,11 +136,16 @@ extension Node {
     public func goLive() {
         isLive.withLock { $0 = true }
         for link in allLinks() { keepInTouch(with: link) }
+        tender.withLock { $0 = $0 ?? Task { [weak self] in await self?.keepHorizon() } }
     }
 
     /// Ends it.
     public func stopLive() {
         isLive.withLock { $0 = false }
+        tender.withLock { tender in
+            tender?.cancel()
+            tender = nil
+        }
         runners.withLock { runners in
             for runner in runners { runner.task.cancel() }
             runners = []

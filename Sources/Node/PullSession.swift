@@ -41,11 +41,13 @@ final class PullSession: Sendable {
         return pull.withLock { $0.latest }
     }
 
-    func add(to report: inout SyncReport, _ result: JoinResult) {
+    /// - Parameter result: of the join; nil where the peer's state took the place of this node's.
+    func add(to report: inout SyncReport, _ result: JoinResult?) {
         let pull = self.pull.withLock { ($0.changedEntries, $0.chunksReceived, $0.bytesReceived) }
         report.entries += pull.0
         report.chunks += pull.1
         report.bytes += pull.2
+        guard let result else { return }
         report.conflicts += result.conflictsAfter > result.conflictsBefore ? result.conflictsAfter - result.conflictsBefore : 0
     }
 

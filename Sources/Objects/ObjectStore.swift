@@ -236,6 +236,17 @@ extension ObjectStore {
         return bytes
     }
 
+    /// The bytes of an object, read from the medium as far as the system allows it, and checked against its hash.
+    public func reread(_ hash: ContentHash, _ kind: ObjectKind) throws(StoreError) -> [UInt8] {
+        if let location = try location(of: hash) {
+            let start = location.position.offset
+            do throws(DiskError) {
+                try files.file(location.position.segment).forgetCached(start..<start + UInt64(location.storedLength))
+            } catch { throw StoreError(error) }
+        }
+        return try read(hash, kind)
+    }
+
     /// The bytes of an object as they are stored, unchecked: for sending to someone who checks.
     public func readStored(_ location: Location, hash: ContentHash) throws(StoreError) -> [UInt8] {
         if location.isHeld { return try readHeld(hash) }

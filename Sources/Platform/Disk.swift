@@ -27,6 +27,12 @@ public protocol DiskFile: AnyObject, Sendable {
     func sync() throws(DiskError)
     /// Asks the system to start writing these bytes out, so that the sync that follows is short. Only a hint.
     func startWriting(_ range: Range<UInt64>)
+    /// Asks the system to forget what it keeps of these bytes in memory, so that the next read comes from the medium. Only a hint.
+    func forgetCached(_ range: Range<UInt64>)
+}
+
+extension DiskFile {
+    public func forgetCached(_ range: Range<UInt64>) {}
 }
 
 /// What the disk said.

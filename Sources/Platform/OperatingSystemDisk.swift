@@ -171,4 +171,13 @@ final class OperatingSystemFile: DiskFile {
         _ = sync_file_range(descriptor, Int(range.lowerBound), range.count, PANDO_SYNC_FILE_RANGE_WRITE)
         #endif
     }
+
+    func forgetCached(_ range: Range<UInt64>) {
+        #if canImport(Glibc)
+        // Only whole pages are let go of, so the range goes to their borders.
+        let page: UInt64 = 4096
+        let (start, end) = (range.lowerBound / page * page, (range.upperBound + page - 1) / page * page)
+        _ = posix_fadvise(descriptor, off_t(start), off_t(end - start), POSIX_FADV_DONTNEED)
+        #endif
+    }
 }

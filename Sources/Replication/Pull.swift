@@ -26,6 +26,8 @@ public struct PullError: Error, Sendable, Equatable, CustomStringConvertible {
         case fromTheFuture
         /// The peer's answer breaks the format.
         case malformed
+        /// The peer runs on an old copy of its data and does not know it yet.
+        case forgetful
     }
 
     public var code: Code
@@ -138,6 +140,12 @@ public struct Pull: Sendable {
     private var seenManifests: Set<ManifestWork> = []
     private var seenNodes: Set<ContentHash> = []
 
+    /// The node that is pulled from.
+    public var peer: NodeID?
+    /// Deletions up to here have been dropped at this node.
+    public var purgedUpTo = Timestamp.zero
+    /// What the peer has in this node's name.
+    public var ownWrites: OwnWrites?
     /// The latest timestamp that was seen.
     public private(set) var latest: Timestamp = .zero
     /// Paths whose registers differ from this node's.
@@ -325,6 +333,8 @@ public struct Pull: Sendable {
             throw PullError(.fromTheFuture, "'\(path)' has a version from \(latest.microseconds) µs, ahead of this node's clock; set the peer's clock")
         }
         self.latest = max(self.latest, latest)
+        ownWrites?.look(at: register)
+        try refuseForgetful(register, at: path, over: local)
         for version in register.versions {
             guard case .file(let file) = version.value else { continue }
             // What a local version has is here.

@@ -21,14 +21,15 @@ struct Pando: AsyncParsableCommand {
             """,
         version: Node.version,
         groupedSubcommands: [
-            CommandGroup(name: "Node", subcommands: [Serve.self, Token.self, Verify.self, Doctor.self]),
+            CommandGroup(name: "Node", subcommands: [Serve.self, Token.self, Verify.self, Export.self, Import.self, Doctor.self]),
             CommandGroup(name: "Files", subcommands: [
                 Put.self, Get.self, Cat.self, List.self, Tree.self, DiskUsage.self, Stat.self, Remove.self, Move.self,
                 Copy.self, MakeDirectory.self,
             ]),
             CommandGroup(name: "Versions", subcommands: [Log.self, Diff.self, Snapshot.self, Restore.self, Retention.self]),
             CommandGroup(name: "Cluster", subcommands: [
-                Login.self, Keys.self, Invite.self, Join.self, Peers.self, Members.self, Status.self, Sync.self, Conflicts.self,
+                Login.self, Keys.self, Invite.self, Join.self, Peers.self, Members.self, Status.self, Sync.self, Conflicts.self, Copies.self,
+                Receipt.self,
             ]),
         ])
 }

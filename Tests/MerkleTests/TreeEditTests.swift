@@ -34,7 +34,7 @@ struct TreeEditTests {
                     let register = random.once(in: 2) ? pool.register(at: path, &random) : nil
                     edits[path] = .adopt(try Subtree.holding(below, in: &store), register)
                     for (inner, value) in below { model[path.appending(inner.names[...])] = value }
-                    if let register { model[path] = register }
+                    model[path] = register
                 default:
                     let register = pool.register(at: path, &random)
                     edits[path] = .set(register)

@@ -66,6 +66,11 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Sync only when told to, by 'pando sync trigger' or another node's.")
     var manual = false
 
+    @Option(help: ArgumentHelp(
+        "How long deletions are kept at the least, until every member has them: 90d, 12h, 30m or 45s (also PANDO_DELETION_RETENTION).",
+        valueName: "time"))
+    var deletionRetention: String?
+
     @Option(help: "trace, debug, info, notice, warning or error (also PANDO_LOG_LEVEL).")
     var logLevel: String?
 
@@ -89,8 +94,9 @@ struct Serve: AsyncParsableCommand {
         let certificate: ServerCertificate?
         do {
             (node, certificate) = try await BlockingThreads(count: 1, name: "start").run {
-                let node = try Node(Node.Options(
-                    directory: settings.directory, label: settings.label, transport: transport, logger: logger))
+                var options = Node.Options(directory: settings.directory, label: settings.label, transport: transport, logger: logger)
+                if let retention = settings.deletionRetention { options.retention = retention }
+                let node = try Node(options)
                 do {
                     return (node, try makeCertificate(settings, node))
                 } catch {

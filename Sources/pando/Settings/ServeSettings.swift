@@ -14,6 +14,8 @@ struct ServeSettings {
     var address: String?
     var encryption: Encryption
     var isManual: Bool
+    /// How long deletions are kept, if not for the usual time.
+    var deletionRetention: Duration?
     var logLevel: Logger.Level
     var logFormat: LogFormat
 
@@ -41,6 +43,7 @@ struct ServeSettings {
         syncPaths = paths.isEmpty ? nil : paths
         address = flags.address ?? sources.text(.address)
         isManual = try flags.manual || sources.flag(.manual)
+        deletionRetention = try (flags.deletionRetention ?? sources.text(.deletionRetention)).map(TimeSpan.parse)
         let level = flags.logLevel ?? sources.text(.logLevel) ?? "notice"
         guard let known = Logger.Level(rawValue: level) else {
             throw ValidationError("'\(level)' is no log level; use trace, debug, info, notice, warning or error")

@@ -1,0 +1,76 @@
+import Content
+
+extension Register {
+    /// The register without deletions that every member has seen; nil if nothing is left of it.
+    ///
+    /// A deletion has to be kept until nobody can bring back what it deleted. Up to the horizon, every member has every
+    /// write: so a deletion from before it is dropped, and with it all that the context says of that time, if nothing of that
+    /// time is left beside it. Where something is, the deletion is one side of a conflict that somebody has to settle.
+    ///
+    /// A function of the register and the horizon alone, and idempotent; among registers of nodes that have every write up
+    /// to the horizon it commutes with the join. So all nodes that know the horizon hold the same, whoever has purged first.
+    public func purged(upTo horizon: Timestamp) -> Register? {
+        func isOver(_ version: Version) -> Bool { version.value.isTombstone && version.dot.timestamp <= horizon }
+        guard versions.contains(where: isOver) else { return self }
+        let rest = versions.filter { !isOver($0) }
+        if rest.isEmpty { return latest <= horizon ? nil : self }
+        guard rest.allSatisfy({ $0.dot.timestamp > horizon && $0.past.isAfter(horizon) }) else { return self }
+        return Register(versions: rest, context: context.filtered { _, timestamp in timestamp > horizon ? timestamp : nil })
+    }
+
+    /// The register of a node that has forgotten some of its writes and learns that it has: what it has written since is
+    /// named anew, so that it does not pass for having seen what was forgotten.
+    ///
+    /// - Parameters:
+    ///   - since: the writes of `actor` that are behind it get other names.
+    ///   - base: what had been seen of the path by then.
+    ///   - nextDot: the new names, by another actor.
+    public func renamed(_ actor: Actor, since: Timestamp, over base: VersionVector, nextDot: () -> Dot) -> Register {
+        func known(_ other: Actor, _ timestamp: Timestamp) -> Timestamp? {
+            other == actor && timestamp > since ? base.timestamp(of: actor) : timestamp
+        }
+        var context = self.context.filtered(known)
+        var result: [Version] = []
+        for var version in versions {
+            if version.dot.actor == actor, version.dot.timestamp > since {
+                version = Version(dot: nextDot(), past: version.past.filtered(known), value: version.value)
+            }
+            context.merge(version.past)
+            context.insert(version.dot)
+            result.append(version)
+        }
+        return Register(versions: result.sorted { $0.dot < $1.dot }, context: context)
+    }
+}
+
+extension Version {
+    /// This write as a new one: of a node that was away for too long, whose writes nobody else has.
+    ///
+    /// - Parameters:
+    ///   - acknowledged: up to when others have an actor's writes; nil for all of them.
+    ///   - horizon: what the past says of the time before it is left out; `zero` to keep it.
+    public func renewed(
+        as dot: Dot, acknowledged: (NodeID) -> Timestamp?, after horizon: Timestamp
+    ) -> Version {
+        let past = past.filtered { actor, timestamp in
+            let known = acknowledged(actor.node).map { min($0, timestamp) } ?? timestamp
+            return known > horizon ? known : nil
+        }
+        return Version(dot: dot, past: past, value: value)
+    }
+}
+
+extension VersionVector {
+    /// Whether it tells of nothing up to a time.
+    public func isAfter(_ time: Timestamp) -> Bool { elements.allSatisfy { $0.timestamp > time } }
+
+    /// The highest timestamp of an actor's writes that has been seen. O(actors).
+    public func timestamp(of actor: Actor) -> Timestamp? { elements.first { $0.actor == actor }?.timestamp }
+
+    /// The vector with other timestamps; nil takes an actor out.
+    public func filtered(_ timestamp: (Actor, Timestamp) -> Timestamp?) -> VersionVector {
+        VersionVector(elements.compactMap { element in
+            timestamp(element.actor, element.timestamp).map { Dot(timestamp: $0, actor: element.actor) }
+        })
+    }
+}

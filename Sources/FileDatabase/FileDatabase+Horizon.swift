@@ -1,0 +1,92 @@
+import Causality
+import Content
+import Merkle
+import Objects
+import Platform
+import Synchronization
+
+extension FileDatabase {
+    /// Deletions up to here have been dropped from the files, and are dropped from whatever is joined.
+    public var horizon: Timestamp { purgedUpTo.withLock { $0 } }
+
+    /// Drops the deletions up to a time, in one commit if there are any.
+    ///
+    /// Every node does so by itself, with the same outcome. The work is done beside the writer, which only adds what was written
+    /// meanwhile.
+    /// - Returns: how many deletions were dropped.
+    @discardableResult
+    public func purge(upTo horizon: Timestamp) async throws -> UInt64 {
+        let base = head.commit.files
+        let prepared = try await threads.run { [nodes, store] in
+            try asDatabaseErrors {
+                var draft = DraftNodes(over: nodes)
+                let purged = try base.purged(upTo: horizon, in: &draft)
+                try store.append(draft.made.values.map { PreparedObject(.tree, $0.bytes, hash: $0.hash) })
+                return purged
+            }
+        }
+        return try await write { draft in
+            let current = try draft.settled(.files)
+            var edits: [TreeEdit] = []
+            var diff = try TreeDiff(from: base, to: current, in: draft.nodes)
+            while let difference = try diff.next() {
+                edits.append(TreeEdit(difference.path, difference.after?.purged(upTo: horizon).map { .set($0) } ?? .forget))
+            }
+            let purged = try prepared.applying(edits, in: &draft.nodes)
+            draft.setHorizon(horizon)
+            guard purged.root != current.root else { return 0 }
+            draft.replace(.files, with: purged)
+            draft.note(cause: "drop old deletions")
+            return current.aggregates.tombstones - purged.aggregates.tombstones
+        }
+    }
+
+    /// The earliest deletion behind a time that is still in the files. Blocks.
+    public func earliestTombstone(after time: Timestamp) throws -> Timestamp? {
+        try asDatabaseErrors { try head.commit.files.earliestTombstone(after: time, in: nodes) }
+    }
+
+    /// Takes another node's files in the place of this one's, and writes anew what nobody else has of this node's.
+    ///
+    /// For a node that was away for so long that deletions it does not know have been dropped: what it merely still has would
+    /// bring them back. Its own writes that never reached anybody are kept as new writes: against what is there now, they win,
+    /// lose or stand as conflicts by the usual rules.
+    ///
+    /// - Parameters:
+    ///   - root: of the other node's files, all of whose objects are here.
+    ///   - acknowledged: for each node, up to when others have its writes; nil for a node none of whose writes are wanted.
+    ///   - horizon: up to which the other node has dropped deletions.
+    ///   - latest: the latest timestamp in the other node's files.
+    ///   - incarnation: of the new writes, a fresh one.
+    /// - Returns: how many writes were kept.
+    public func startOver(
+        with root: ContentHash, acknowledged: @escaping @Sendable (NodeID) -> Timestamp?, horizon: Timestamp, latest: Timestamp,
+        incarnation: UInt32
+    ) async throws -> Int {
+        try await write { draft in
+            let mine = try draft.settled(.files)
+            let theirs = Subtree(root: root, aggregates: try draft.nodes.node(root).aggregates())
+            draft.observe(latest)
+            draft.takeUp(incarnation: incarnation)
+            // Apart from the draft, which gives out the new names meanwhile.
+            var nodes = draft.nodes
+            let (files, kept) = try theirs.keeping(
+                unsyncedOf: mine, acknowledged: acknowledged, purgedUpTo: horizon, in: &nodes) { draft.nextDot() }
+            draft.nodes = nodes
+            draft.setHorizon(horizon)
+            draft.replace(.files, with: files)
+            draft.note(cause: "take up the cluster's state after a long absence")
+            return kept
+        }
+    }
+}
+
+extension Draft {
+    /// Refuses what was prepared under another horizon: what the other tree held may be older than the deletions that have
+    /// been dropped since.
+    func requireHorizon(_ horizon: Timestamp, of tree: Tree) throws {
+        guard tree == .system || horizon == self.horizon else {
+            throw DatabaseError(.conflict, "old deletions were dropped in the meantime; sync again")
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import Causality
+import Content
+
+extension Subtree {
+    /// This directory, which is another node's, with those writes of one's own that nobody else has, as new writes.
+    ///
+    /// For a node that was away for so long that deletions it does not know have been dropped. Whatever it merely still has
+    /// stays behind.
+    ///
+    /// - Parameters:
+    ///   - mine: the directory of the node that was away.
+    ///   - acknowledged: for each node, up to when others have its writes; nil for a node none of whose writes are wanted.
+    ///   - horizon: up to which deletions have been dropped here.
+    ///   - nextDot: names for the new writes.
+    /// - Returns: the directory, and how many writes were kept.
+    public func keeping(
+        unsyncedOf mine: Subtree, acknowledged: (NodeID) -> Timestamp?, purgedUpTo horizon: Timestamp, in store: inout some NodeStore,
+        nextDot: () -> Dot
+    ) throws -> (subtree: Subtree, kept: Int) {
+        var kept = 0
+        var edits: [TreeEdit] = []
+        var diff = try TreeDiff(from: self, to: mine, in: store)
+        while let difference = try diff.next() {
+            guard let register = difference.after else { continue }
+            var result = difference.before
+            for version in register.versions {
+                guard let limit = acknowledged(version.dot.actor.node), version.dot.timestamp > limit,
+                    difference.before?.context.covers(version.dot) != true
+                else { continue }
+                // To delete what is not there is nothing.
+                if difference.before == nil, version.value.isTombstone { continue }
+                let renewed = Register(version.renewed(
+                    as: nextDot(), acknowledged: acknowledged, after: difference.before == nil ? horizon : .zero))
+                result = result?.joined(with: renewed) ?? renewed
+                kept += 1
+            }
+            result = result?.purged(upTo: horizon)
+            if result != difference.before, let result { edits.append(TreeEdit(difference.path, .set(result))) }
+        }
+        return (try applying(edits, in: &store), kept)
+    }
+}

@@ -1,0 +1,93 @@
+import Content
+import Foundation
+import Platform
+
+/// Which life of the node a data directory is in, and by what it is known that the directory is no copy.
+///
+/// A node that goes on from an old copy has forgotten writes that others have. Version vectors cover everything of an actor up
+/// to its largest timestamp, so its next write would pass for having seen them. A fresh incarnation is another actor.
+struct Incarnation: Codable, Sendable {
+    var number: UInt32
+    /// Of `node.key`, which is written once.
+    var key: FileMark
+    /// The newest segment of the log, which a copy that is put in its place would replace.
+    var segment: Segment?
+
+    struct Segment: Codable, Sendable, Equatable {
+        var name: String
+        var inode: UInt64
+    }
+
+    /// What was found at a start.
+    struct Finding: Sendable {
+        var incarnation: Incarnation
+        /// Why it is a fresh one, in words; nil if it goes on.
+        var reason: String?
+        /// Whether the log was exchanged and the rest of the directory was not, so that nothing else in it can be relied on.
+        var isLogAlone = false
+    }
+
+    private static func path(in directory: String) -> String { directory + "/incarnation.json" }
+
+    /// Looks at a directory whose lock is held, and writes down what it finds; durable on return.
+    ///
+    /// - Parameter isNew: whether the node's key was made at this start.
+    static func find(in directory: String, isNew: Bool, randomness: any Randomness) throws -> Finding {
+        guard let key = try FileMark.of(directory + "/node.key") else {
+            throw NodeError(.unavailable, "\(directory)/node.key went away; start again")
+        }
+        let segment = try newestSegment(in: directory)
+        var known: Incarnation?
+        if let bytes = try PrivateFile.read(path(in: directory)) {
+            // One that cannot be read says nothing, and then it is safe to begin anew.
+            known = try? JSONDecoder().decode(Incarnation.self, from: Data(bytes))
+        }
+        var finding = Finding(incarnation: known ?? Incarnation(number: 0, key: key))
+        if let known {
+            if known.key != key {
+                finding.reason = "the data directory is a copy or was restored"
+            } else if let old = known.segment, let inode = try FileMark.of(directory + "/segments/" + old.name)?.inode, inode != old.inode {
+                finding.reason = "the log was replaced by a copy"
+                finding.isLogAlone = true
+            }
+        } else if !isNew {
+            finding.reason = "the data directory does not say which incarnation it is of"
+        }
+        if finding.reason != nil { finding.incarnation.number = fresh(after: finding.incarnation.number, randomness) }
+        finding.incarnation.key = key
+        finding.incarnation.segment = segment
+        try finding.incarnation.write(in: directory)
+        return finding
+    }
+
+    /// A number that was never used: at random, because what was forgotten includes the numbers that were counted up to. Even of
+    /// a thousand restores, two get the same with a chance of one in eight thousand; and dots would still have to meet.
+    static func fresh(after number: UInt32, _ randomness: any Randomness) -> UInt32 {
+        while true {
+            let new = randomness.bytes(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+            if new != 0, new != number { return new }
+        }
+    }
+
+    /// Writes down another number for the directory; durable on return. A database that has none does not need it.
+    static func change(to number: UInt32, in directory: String) throws {
+        guard !directory.isEmpty, let bytes = try PrivateFile.read(path(in: directory)) else { return }
+        var incarnation = try JSONDecoder().decode(Incarnation.self, from: Data(bytes))
+        incarnation.number = number
+        try incarnation.write(in: directory)
+    }
+
+    private func write(in directory: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        try PrivateFile.write(Array(encoder.encode(self)), to: Incarnation.path(in: directory))
+    }
+
+    private static func newestSegment(in directory: String) throws -> Segment? {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory + "/segments")) ?? []
+        guard let name = names.filter({ $0.hasSuffix(".segment") }).max(),
+            let mark = try FileMark.of(directory + "/segments/" + name)
+        else { return nil }
+        return Segment(name: name, inode: mark.inode)
+    }
+}

@@ -1,0 +1,203 @@
+import Access
+import Causality
+import Content
+import FileDatabase
+import Foundation
+import Logging
+import Merkle
+import Platform
+import Replication
+import Synchronization
+
+/// What a node tells of what it has, of the state that it shows afterwards.
+struct Acknowledgement: Sendable {
+    var seen: SeenVector
+    var caughtUp: Timestamp
+}
+
+extension Node {
+    /// What `/.system/` says of the horizon now.
+    func horizonDocuments() throws -> HorizonDocuments {
+        let view = database.view
+        if let known = horizonCache.withLock({ $0?.root == view.head.commit.system.root ? $0 : nil }) { return known }
+        var documents = try HorizonDocuments(view)
+        // Nobody can have everything up to a time that has not come.
+        if documents.horizon > Timestamp(microseconds: database.now + FileDatabase.Limits.maximumDrift) {
+            documents.horizon = .zero
+            documents.listed = [:]
+        }
+        let found = documents
+        horizonCache.withLock { $0 = found }
+        return documents
+    }
+
+    /// Whether this node takes all that its peers have.
+    private var isWhole: Bool {
+        guard (try? isPartialMember) == false else { return false }
+        return allLinks().allSatisfy { link in link.apiKey != nil || link.state.withLock { $0.syncPaths == nil && !$0.isScoped } }
+    }
+
+    /// What this node has. To be asked before its roots are read: these then hold all of it.
+    func acknowledgement() throws -> Acknowledgement {
+        // A clock that may still be set can promise nothing.
+        let now = clock.isSettled ? database.promisedTime : database.head.commit.time
+        let documents = try horizonDocuments()
+        let cluster = try cluster()
+        let listed = documents.listed[id] == incarnation
+        let isCounted = cluster.members[id] != nil && isWhole
+        let all = documents.acknowledgements(cluster, patience: patience)
+        return horizonState.withLock { state in
+            state.seen.note(id, now)
+            if listed { state.caughtUp = max(state.caughtUp, documents.horizon) }
+            if isCounted, !all.members.isEmpty { state.caughtUp = max(state.caughtUp, all.frontier(of: state.seen)) }
+            return Acknowledgement(seen: state.seen, caughtUp: state.caughtUp)
+        }
+    }
+
+    /// Whether deletions were dropped that this node has never seen.
+    func isLeftBehind() throws -> Bool {
+        let horizon = try horizonDocuments().horizon
+        return try horizon > .zero && acknowledgement().caughtUp < horizon
+    }
+
+    /// Takes note that all of a peer's state has been joined.
+    ///
+    /// - Parameter told: what the peer had told before it showed its roots; nil where only its own writes are known.
+    func noteJoined(_ peer: NodeID, _ clock: Timestamp, _ told: Acknowledgement?) {
+        horizonState.withLock { state in
+            state.seen.note(peer, clock)
+            guard let told else { return }
+            state.seen.merge(told.seen)
+            state.caughtUp = max(state.caughtUp, told.caughtUp)
+        }
+    }
+
+    /// Takes note that this node has just been let into a cluster.
+    func noteAdopted() throws {
+        // A newcomer has nothing that anybody could have deleted, unless it was made from the cluster's own backup.
+        let isOld = try local.value.importedFrom.map { try $0 == cluster().id } ?? false
+        let horizon = try horizonDocuments().horizon
+        horizonState.withLock { state in
+            state.seen = SeenVector()
+            if !isOld { state.caughtUp = horizon }
+        }
+    }
+
+    /// Keeps what is known over a restart. What a crash loses is found out again. Blocks.
+    func storeHorizonState() {
+        let state = horizonState.withLock { $0 }
+        let seen = state.seen.encoded
+        if local.value.seen == seen, local.value.caughtUp == state.caughtUp.rawValue { return }
+        try? local.change { local in
+            local.seen = seen
+            local.caughtUp = state.caughtUp.rawValue
+        }
+    }
+
+    // MARK: Moving the horizon
+
+    private var now: Timestamp { Timestamp(microseconds: database.now) }
+
+    /// What lies behind it is old.
+    private var limit: Timestamp { Timestamp(microseconds: database.now - min(retention.microseconds, database.now)) }
+
+    private var patience: Date { clock.date.addingTimeInterval(-Double(retention.microseconds) / 1e6) }
+
+    /// Drops what the horizon says, and helps to move it where old deletions wait. What fails is tried again at the next look.
+    func tendHorizon() async {
+        do {
+            try await tending.run {
+                try await dropOldDeletions()
+                try await tellOfReturn()
+                let monotonic = clock.monotonicMicroseconds()
+                guard horizonState.withLock({ $0.nextLook <= monotonic }), try cluster().members[id] != nil, isWhole else { return }
+                let known = try horizonDocuments().horizon
+                let earliest = try await database.threads.run { [database] in try database.earliestTombstone(after: known) }
+                let interval = HorizonState.interval(retention)
+                horizonState.withLock { $0.nextLook = monotonic + interval }
+                guard let earliest, earliest <= limit, try !isLeftBehind() else { return }
+                try await moveHorizon(beyond: earliest, interval: interval)
+                try await dropOldDeletions()
+            }
+        } catch {
+            logger.debug("the horizon has to wait", metadata: ["reason": "\(Node.words(error))"])
+        }
+    }
+
+    /// Drops deletions up to the horizon of the cluster, once this node has everything up to it.
+    func followHorizon() async throws {
+        try await tending.run { try await dropOldDeletions() }
+    }
+
+    private func dropOldDeletions() async throws {
+        let horizon = try horizonDocuments().horizon
+        guard horizon > followed.withLock({ $0 }), try acknowledgement().caughtUp >= horizon else { return }
+        let dropped = try await database.purge(upTo: horizon)
+        followed.withLock { $0 = horizon }
+        if dropped > 0 { logger.info("dropped deletions that all members have", metadata: ["deletions": "\(dropped)"]) }
+    }
+
+    /// Takes back what was said of this node while it was away, or before it was restored.
+    private func tellOfReturn() async throws {
+        let documents = try horizonDocuments()
+        let isRestored = documents.seen[id].map { $0.incarnation != incarnation } ?? false
+        guard isRestored || documents.lapsed.contains(id), try !isLeftBehind() else { return }
+        var changes: [(path: TreePath, bytes: [UInt8]?)] = [(ClusterDocument.lapsed(id), nil)]
+        if isRestored { changes.append((ClusterDocument.seen(id), try seenDocument())) }
+        try await database.setDocuments(changes)
+    }
+
+    func seenDocument() throws -> [UInt8] {
+        try ClusterDocument.encode(ClusterDocument.Seen(incarnation: incarnation, acknowledgement().seen))
+    }
+
+    private func moveHorizon(beyond earliest: Timestamp, interval: UInt64) async throws {
+        let acknowledgement = try acknowledgement()
+        var documents = try horizonDocuments()
+        var all = documents.acknowledgements(try cluster(), patience: patience)
+        let told = documents.seen[id]
+        let isUseful = all.frontier(of: acknowledgement.seen) >= earliest
+        if isUseful, told?.incarnation != incarnation || told.map({ all.frontier(of: $0.vector) < earliest }) ?? true {
+            try await database.setDocument(seenDocument(), at: ClusterDocument.seen(id))
+        }
+        documents = try horizonDocuments()
+        all = documents.acknowledgements(try cluster(), patience: patience)
+        let horizon = min(all.horizon, limit)
+        guard horizon >= earliest else { return try await declareLapsed(all, acknowledgement.seen) }
+        // One writes it, and the next only where that one does not.
+        let place = UInt64(all.members.filter { $0 < id }.count)
+        let monotonic = clock.monotonicMicroseconds()
+        let since = horizonState.withLock { state in
+            state.movableSince = state.movableSince ?? monotonic
+            return state.movableSince ?? monotonic
+        }
+        guard monotonic >= since + place * interval else { return }
+        horizonState.withLock { $0.movableSince = nil }
+        var members: [String: UInt32] = [:]
+        for member in all.members { members[member.description] = documents.seen[member]?.incarnation }
+        try await database.setDocument(
+            ClusterDocument.encode(ClusterDocument.Horizon(time: horizon.rawValue, members: members)), at: ClusterDocument.horizon)
+        logger.info("moved the horizon of deletions", metadata: ["members": "\(members.count)"])
+    }
+
+    /// Members that are silent for longer than deletions are kept hold nobody up any more.
+    private func declareLapsed(_ all: Acknowledgements, _ seen: SeenVector) async throws {
+        let lately = Timestamp(microseconds: database.now - min(retention.microseconds / 2, database.now))
+        let members = try cluster().members
+        for member in all.silent(id, seen, since: limit, lately: lately).sorted() {
+            guard let joinedAt = members[member]?.joinedAt, joinedAt < patience else { continue }
+            logger.notice("a member was silent for too long; deletions do not wait for it any more", metadata: ["node": "\(member.short)"])
+            try await database.setDocument(
+                ClusterDocument.encode(ClusterDocument.Lapsed(since: clock.date)), at: ClusterDocument.lapsed(member))
+        }
+    }
+
+    /// Looks after the horizon until the task is cancelled.
+    func keepHorizon() async {
+        while !Task.isCancelled {
+            await tendHorizon()
+            try? await database.threads.run { self.storeHorizonState() }
+            try? await clock.wait(.microseconds(Int64(HorizonState.interval(retention))))
+        }
+    }
+}

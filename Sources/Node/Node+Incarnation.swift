@@ -1,0 +1,66 @@
+import Causality
+import Content
+import FileDatabase
+import Foundation
+import Logging
+import Merkle
+import Platform
+import Replication
+import Synchronization
+
+extension Node {
+    /// The number of this node's life, which a restored one changes.
+    public var incarnation: UInt32 { database.actor.incarnation }
+
+    /// Looks whether a peer has shown writes in this node's name that this node does not know of.
+    func checkOwnWrites(_ pull: OwnWrites?) async throws {
+        guard let pull, let earliest = pull.earliest, let latest = pull.latest else { return }
+        let written = database.written
+        guard pull.actor == written.actor, written.hasForgotten(earliest: earliest, latest: latest) else { return }
+        try await takeUpIncarnation(reason: "a peer has writes in this node's name that are not here: the data directory is an old copy")
+    }
+
+    /// Goes on as another actor, and says so.
+    func takeUpIncarnation(reason: String) async throws {
+        let number = Incarnation.fresh(after: incarnation, randomness)
+        try await database.threads.run { [directory = database.directory, number] in try Incarnation.change(to: number, in: directory) }
+        let renamed = try await database.takeUp(incarnation: number)
+        logger.notice(
+            "took up a fresh incarnation", metadata: ["incarnation": "\(number)", "reason": "\(reason)", "renamed": "\(renamed)"])
+    }
+
+    /// Takes up the cluster's state after an absence that was longer than deletions are kept.
+    ///
+    /// - Parameters:
+    ///   - roots: of the peer that it is taken from.
+    ///   - told: what that peer has.
+    func startOver(from link: PeerLink, _ roots: PeerRoots, _ told: Acknowledgement, _ report: inout SyncReport) async throws {
+        guard let peer = link.nodeID else { return }
+        var acknowledged = told.seen
+        for (member, document) in try horizonDocuments().seen where member != id { acknowledged.merge(document.vector) }
+        let others = acknowledged
+        let own = id
+        let session = PullSession(
+            node: self, link: link, pull: Pull(local: database.head.commit.files.root, remote: roots.files, horizon: latestAccepted))
+        let latest = try await session.run()
+        let number = Incarnation.fresh(after: incarnation, randomness)
+        try await database.threads.run { [directory = database.directory, number] in try Incarnation.change(to: number, in: directory) }
+        let kept = try await database.startOver(
+            with: roots.files, acknowledged: { $0 == own ? others[$0] : others.times[$0] }, horizon: try horizonDocuments().horizon,
+            latest: latest, incarnation: number)
+        horizonState.withLock { state in
+            state.seen = told.seen
+            state.seen.note(peer, roots.clock)
+            state.caughtUp = told.caughtUp
+        }
+        session.add(to: &report, nil)
+        link.state.withLock { $0.joined[Tree.files.rawValue] = roots.files }
+        try await database.setDocuments([
+            (ClusterDocument.seen(id), seenDocument()), (ClusterDocument.lapsed(id), nil),
+        ])
+        try await database.threads.run { self.storeHorizonState() }
+        logger.notice(
+            "was away for longer than deletions are kept; took the cluster's state, and wrote what nobody else had anew",
+            metadata: ["peer": "\(link.name)", "writes": "\(kept)", "incarnation": "\(number)"])
+    }
+}

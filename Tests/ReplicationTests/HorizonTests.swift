@@ -1,0 +1,251 @@
+import Causality
+import Content
+@testable import Merkle
+import Replication
+import TestSupport
+import Testing
+
+/// Nodes that write, delete, exchange whole states, tell what they have, and drop deletions; beside each, the tree that it would
+/// have if nothing was ever dropped.
+private struct HorizonWorld {
+    struct Member {
+        var actor: Actor
+        var clock = HybridClock()
+        var tree = Subtree.empty
+        /// The same without any purge.
+        var whole = Subtree.empty
+        var seen = SeenVector()
+        /// What it knows of `/.system/`.
+        var told: [NodeID: SeenVector] = [:]
+        var lapsed: Set<NodeID> = []
+        var horizon = Timestamp.zero
+        /// Pulls that are under way: the peer's trees as they were, and the horizon when they were looked up.
+        var pulls: [(tree: Subtree, whole: Subtree, seen: SeenVector, clock: Timestamp, horizon: Timestamp)] = []
+        /// Its writes since it last exchanged anything.
+        var unsynced: [TreePath: Value] = [:]
+    }
+
+    var nodes = MemoryNodes()
+    var members: [Member]
+    var now: UInt64 = 1_700_000_000_000_000
+    let paths: [TreePath]
+
+    init(_ count: Int, _ random: inout SplitMix64) {
+        members = (0..<count).map { Member(actor: .numbered($0)) }
+        paths = (0..<12).map { _ in TreePath.random(&random) }
+    }
+
+    /// What tests keep as the retention: short, so that deletions go while others are on their way.
+    static let retention: UInt64 = 40
+
+    mutating func write(_ value: Value, at path: TreePath, by index: Int) throws {
+        var member = members[index]
+        let dot = Dot(timestamp: member.clock.tick(microseconds: now), actor: member.actor)
+        func written(_ tree: Subtree, _ nodes: inout MemoryNodes) throws -> Subtree {
+            let register = try tree.entry(at: path, in: nodes)?.register?.writing(value, at: dot)
+                ?? Register(Version(dot: dot, past: VersionVector(), value: value))
+            return try tree.applying([TreeEdit(path, .set(register))], in: &nodes)
+        }
+        member.tree = try written(member.tree, &nodes)
+        member.whole = try written(member.whole, &nodes)
+        member.seen.note(member.actor.node, dot.timestamp)
+        member.unsynced[path] = value
+        members[index] = member
+    }
+
+    /// Takes what `/.system/` says, and the peer's roots.
+    mutating func beginPull(_ index: Int, from peer: Int) throws {
+        members[index].told.merge(members[peer].told) { left, right in
+            var result = left
+            result.merge(right)
+            return result
+        }
+        members[index].lapsed.formUnion(members[peer].lapsed)
+        try follow(max(members[index].horizon, members[peer].horizon), index)
+        // A peer that knows of no later horizon has everything up to this one all the same: it has told so.
+        let source = members[peer]
+        members[index].pulls.append((source.tree, source.whole, source.seen, source.clock.last, members[index].horizon))
+    }
+
+    mutating func endPull(_ index: Int, _ random: inout SplitMix64) throws {
+        guard !members[index].pulls.isEmpty else { return }
+        let pull = members[index].pulls.remove(at: random.below(members[index].pulls.count))
+        var member = members[index]
+        guard pull.horizon == member.horizon else { return }
+        member.tree = try member.tree.joined(with: pull.tree, purgedUpTo: member.horizon, in: &nodes)
+        member.whole = try member.whole.joined(with: pull.whole, in: &nodes)
+        member.seen.merge(pull.seen)
+        member.clock.observe(pull.clock)
+        members[index] = member
+    }
+
+    mutating func follow(_ horizon: Timestamp, _ index: Int) throws {
+        guard horizon > members[index].horizon else { return }
+        members[index].horizon = horizon
+        members[index].tree = try members[index].tree.purged(upTo: horizon, in: &nodes)
+    }
+
+    /// Tells of what it has: of its own writes, up to now.
+    mutating func tell(_ index: Int) {
+        let promise = Timestamp(microseconds: now)
+        members[index].clock.observe(promise)
+        members[index].seen.note(members[index].actor.node, promise)
+        members[index].told[members[index].actor.node, default: SeenVector()].merge(members[index].seen)
+    }
+
+    mutating func moveHorizon(_ index: Int) throws {
+        let active = Set(members.map(\.actor.node)).subtracting(members[index].lapsed)
+        let all = Acknowledgements(members: active, seen: members[index].told.filter { active.contains($0.key) })
+        let limit = Timestamp(microseconds: now - HorizonWorld.retention)
+        try follow(min(all.horizon, limit), index)
+    }
+
+    mutating func step(_ random: inout SplitMix64, among count: Int) throws {
+        now += UInt64(random.below(4))
+        let index = random.below(count)
+        switch random.below(20) {
+        case 0...3: try write(random.once(in: 2) ? .tombstone : .random(&random), at: random.pick(paths), by: index)
+        case 4...7: try beginPull(index, from: random.below(count))
+        case 8...11: try endPull(index, &random)
+        case 12...15: tell(index)
+        default: try moveHorizon(index)
+        }
+    }
+
+    /// Everybody hears of everything.
+    mutating func settle(_ random: inout SplitMix64, among count: Int) throws {
+        for index in 0..<count { members[index].pulls = [] }
+        now += HorizonWorld.retention * 2
+        for round in 0..<8 {
+            for index in 0..<count {
+                if round < 5 {
+                    tell(index)
+                    try moveHorizon(index)
+                }
+                for peer in 0..<count where peer != index {
+                    try beginPull(index, from: peer)
+                    try endPull(index, &random)
+                }
+            }
+        }
+    }
+
+    /// What users see at each path: what is current, and the losers that hold something.
+    func visible(_ tree: Subtree) throws -> [TreePath: [Value]] {
+        var result: [TreePath: [Value]] = [:]
+        var walk = try tree.walk(in: nodes)
+        while let (path, entry) = try walk.next() {
+            let current = entry.current.map { [$0.value] } ?? (entry.isDirectory ? [.directory] : [])
+            let losers = entry.losers.map(\.value).filter { !$0.isTombstone }
+            if !current.isEmpty || !losers.isEmpty { result[path] = current + losers }
+        }
+        return result
+    }
+}
+
+@Suite("The horizon of deletions")
+struct HorizonTests {
+    @Test("Dropping deletions changes nothing that anybody sees, and all nodes hold the same", arguments: Seed.several(15))
+    func convergence(seed: Seed) throws {
+        var random = seed.generator
+        let count = 2 + random.below(4)
+        var world = HorizonWorld(count, &random)
+        for step in 0..<400 {
+            try world.step(&random, among: count)
+            guard step % 40 == 0 else { continue }
+            for member in world.members { #expect(try world.visible(member.tree) == world.visible(member.whole)) }
+        }
+        try world.settle(&random, among: count)
+        let first = world.members[0]
+        #expect(world.members.allSatisfy { $0.tree.root == first.tree.root && $0.whole.root == first.whole.root })
+        #expect(try world.visible(first.tree) == world.visible(first.whole))
+        // Only those are left that somebody has to decide about.
+        var walk = try first.tree.walk(in: world.nodes)
+        while let (_, entry) = try walk.next() {
+            guard let register = entry.register, register.versions.contains(where: \.value.isTombstone) else { continue }
+            #expect(register.versions.count > 1, "\(register) \(first.horizon)")
+        }
+        #expect(first.tree.aggregates.tombstones < first.whole.aggregates.tombstones)
+    }
+
+    @Test("A node that was away keeps what only it has, and brings nothing back", arguments: Seed.several(12))
+    func absence(seed: Seed) throws {
+        var random = seed.generator
+        let count = 3 + random.below(2)
+        var world = HorizonWorld(count, &random)
+        for _ in 0..<150 { try world.step(&random, among: count) }
+        try world.settle(&random, among: count)
+        let away = count - 1
+        world.members[away].unsynced = [:]
+        let before = world.members[away]
+        // It goes on by itself, and so do the others without it.
+        for index in 0..<away { world.members[index].lapsed.insert(world.members[away].actor.node) }
+        for _ in 0..<200 {
+            try world.step(&random, among: away)
+            if random.once(in: 20) { try world.write(.random(&random), at: random.pick(world.paths), by: away) }
+        }
+        try world.settle(&random, among: away)
+        let host = world.members[0]
+        #expect(host.horizon > before.seen[host.actor.node])
+
+        let absent = world.members[away]
+        var clock = absent.clock
+        clock.observe(host.clock.last)
+        let actor = Actor(node: absent.actor.node, incarnation: 7)
+        let now = world.now
+        let limit = host.seen[absent.actor.node]
+        let (tree, kept) = try host.tree.keeping(
+            unsyncedOf: absent.tree, acknowledged: { $0 == absent.actor.node ? limit : host.seen.times[$0] }, purgedUpTo: host.horizon,
+            in: &world.nodes
+        ) { Dot(timestamp: clock.tick(microseconds: now), actor: actor) }
+        let there = try world.visible(host.tree)
+        let result = try world.visible(tree)
+        for (path, value) in absent.unsynced where !value.isTombstone {
+            #expect(result[path]?.contains { $0.hasSameContent(as: value) } == true, "\(path)")
+        }
+        // Whatever is there was there, or is its own and new.
+        for (path, values) in result {
+            for value in values where value != .directory || absent.unsynced[path] == nil {
+                let isKnown = there[path]?.contains { $0.hasSameContent(as: value) } == true || absent.unsynced[path]?.hasSameContent(as: value) == true
+                    || value == .directory
+                #expect(isKnown, "\(path)")
+            }
+        }
+        #expect(kept <= absent.unsynced.count + world.paths.count)
+        // And the others take it from there.
+        let joined = try host.tree.joined(with: tree, purgedUpTo: host.horizon, in: &world.nodes)
+        #expect(joined.root == tree.root)
+    }
+
+    @Test("Nobody is declared silent by a minority")
+    func minority() {
+        let nodes = (0..<5).map { Actor.numbered($0).node }
+        func time(_ value: UInt64) -> Timestamp { Timestamp(microseconds: value) }
+        func silent(heard: [UInt64]) -> Int {
+            let vector = SeenVector(Dictionary(uniqueKeysWithValues: zip(nodes, heard.map(time))))
+            return Acknowledgements(members: Set(nodes), seen: [:]).silent(nodes[0], vector, since: time(100), lately: time(200)).count
+        }
+        #expect(silent(heard: [300, 300, 300, 50, 50]) == 2)
+        #expect(silent(heard: [300, 300, 300, 50, 150]) == 1)
+        #expect(silent(heard: [300, 300, 50, 50, 50]) == 0)
+        #expect(silent(heard: [300, 50, 50, 50, 50]) == 0)
+        #expect(silent(heard: [10, 300, 300, 50, 50]) == 2)
+    }
+
+    @Test("A node that counts for nothing any more holds the horizon back only until all have the same of it")
+    func formerMembers() {
+        let (a, b, gone) = (Actor.numbered(1).node, Actor.numbered(2).node, Actor.numbered(3).node)
+        func time(_ value: UInt64) -> Timestamp { Timestamp(microseconds: value) }
+        func horizon(_ ofA: UInt64, _ ofB: UInt64) -> Timestamp {
+            Acknowledgements(members: [a, b], seen: [
+                a: SeenVector([a: time(900), b: time(800), gone: time(ofA)]),
+                b: SeenVector([a: time(850), b: time(950), gone: time(ofB)]),
+            ]).horizon
+        }
+        #expect(horizon(70, 70) == time(800))
+        #expect(horizon(70, 60) == time(60))
+        #expect(horizon(0, 60) == time(0))
+        #expect(Acknowledgements(members: [a, b], seen: [a: SeenVector([a: time(1), b: time(1)])]).horizon == .zero)
+        #expect(Acknowledgements(members: [], seen: [:]).horizon == .zero)
+    }
+}
