@@ -73,10 +73,10 @@ extension FileDatabase {
             }
             let files = try draft.settled(.files)
             let snapshot = Snapshot(
-                name: name, root: files.root, time: draft.time.wallMicroseconds(), node: draft.actor.node, files: files.aggregates.files,
+                name: name, root: files.root, time: draft.time.wallMicroseconds(), node: draft.authorship.actor.node, files: files.aggregates.files,
                 bytes: files.aggregates.bytes, metadata: metadata)
             let document = SnapshotDocument(
-                root: snapshot.root.description, time: snapshot.time, node: draft.actor.node.description, files: snapshot.files,
+                root: snapshot.root.description, time: snapshot.time, node: draft.authorship.actor.node.description, files: snapshot.files,
                 bytes: snapshot.bytes, metadata: metadata)
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -61,12 +61,13 @@ extension FolderState {
                 return (placement, items, last)
             }
             last = batch.last
-            let (arrived, failure) = await fetch(batch.items, from: remote)
+            let (arrived, refused, failure) = await fetch(batch.items, from: remote)
             let whole = batch.items.filter { $0.missing.allSatisfy { arrived.contains($0.hash) } }
             placement = try await threads.run {
                 var placement = batch.placement
-                try placement.finish(whole)
-                try placement.moveIn(whole)
+                for (path, reason) in refused { placement.note(.blocked, path, reason) }
+                let finished = try placement.finish(whole)
+                try placement.moveIn(finished)
                 return placement
             }
             placement.outcome.fetched += Set(whole.flatMap(\.missing)).reduce(0) { $0 + UInt64($1.size) }
@@ -97,8 +98,10 @@ extension FolderState {
     }
 
     /// Fetches what the files lack, each chunk once, straight into the files beside the folder.
-    /// - Returns: the chunks that came, and what broke it off.
-    private func fetch(_ items: [PlacementItem], from remote: any FolderRemote) async -> (Set<ContentHash>, (any Error)?) {
+    /// - Returns: the chunks that came, what the disk did not take, and what broke it off.
+    private func fetch(
+        _ items: [PlacementItem], from remote: any FolderRemote
+    ) async -> (arrived: Set<ContentHash>, refused: [TreePath: String], failure: (any Error)?) {
         var targets: [ContentHash: [(name: [UInt8], offset: UInt64)]] = [:]
         var wanted: [WantedChunk] = []
         for item in items {
@@ -107,21 +110,27 @@ extension FolderState {
                 targets[chunk.hash, default: []].append((item.temporary, chunk.offset))
             }
         }
-        if wanted.isEmpty { return ([], nil) }
+        if wanted.isEmpty { return ([], [:], nil) }
         let arrived = Mutex<Set<ContentHash>>([])
+        let refused = Mutex<[TreePath: String]>([:])
         let places = targets
         do {
             try await remote.fetch(wanted) { [incoming, database] chunk, bytes in
-                try await database.threads.run {
-                    for target in places[chunk.hash] ?? [] {
-                        try bytes.withUnsafeBytes { try incoming.file(target.name).write($0, at: target.offset) }
+                do {
+                    try await database.threads.run {
+                        for target in places[chunk.hash] ?? [] {
+                            try bytes.withUnsafeBytes { try incoming.file(target.name).write($0, at: target.offset) }
+                        }
                     }
+                    arrived.withLock { _ = $0.insert(chunk.hash) }
+                } catch let error as DiskError where error.code != .full {
+                    // That file stays out; the others come.
+                    refused.withLock { $0[chunk.path] = error.description }
                 }
-                arrived.withLock { _ = $0.insert(chunk.hash) }
             }
-            return (arrived.withLock { $0 }, nil)
+            return (arrived.withLock { $0 }, refused.withLock { $0 }, nil)
         } catch {
-            return (arrived.withLock { $0 }, error)
+            return (arrived.withLock { $0 }, refused.withLock { $0 }, error)
         }
     }
 

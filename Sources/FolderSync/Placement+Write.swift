@@ -137,19 +137,25 @@ extension Placement {
     // MARK: Finishing
 
     /// Gives the files their times and modes, and makes their bytes durable.
-    func finish(_ items: [PlacementItem]) throws {
-        let incoming = state.incoming.directory
-        for item in items where !item.keepsContent {
-            if case .symlink(let target) = item.value {
-                try incoming.makeLink(item.temporary, to: target)
-            } else if let value = item.file {
-                let file = try state.incoming.file(item.temporary)
-                if !item.isSalvaged { try file.truncate(to: value.content.size) }
-                try setMetadata(of: file, value, oldMode: item.row?.status.mode)
-                state.incoming.close(item.temporary)
+    /// - Returns: those that the disk did not refuse.
+    mutating func finish(_ items: [PlacementItem]) throws -> [PlacementItem] {
+        let incoming = state.incoming
+        var finished: [PlacementItem] = []
+        for item in items {
+            try attempt(item.difference.path) { placement in
+                if case .symlink(let target) = item.value {
+                    try incoming.directory.makeLink(item.temporary, to: target)
+                } else if let value = item.file, !item.keepsContent {
+                    let file = try incoming.file(item.temporary)
+                    if !item.isSalvaged { try file.truncate(to: value.content.size) }
+                    try placement.setMetadata(of: file, value, oldMode: item.row?.status.mode)
+                    incoming.close(item.temporary)
+                }
+                finished.append(item)
             }
         }
-        if !items.isEmpty { try incoming.syncFileSystem() }
+        if !finished.isEmpty { try incoming.directory.syncFileSystem() }
+        return finished
     }
 
     private func setMetadata(of file: OpenFile, _ value: FileValue, oldMode: UInt16?) throws {

@@ -1,4 +1,5 @@
 import Content
+import FileDatabase
 import HTTPTypes
 import Hummingbird
 import NIOCore

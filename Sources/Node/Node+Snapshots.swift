@@ -14,7 +14,7 @@ extension Node {
         guard link.state.withLock({ $0.syncPaths == nil }) else { return }
         for root in try await database.threads.run({ try self.snapshotsToFetch() }).sorted() {
             let session = PullSession(
-                node: self, link: link, pull: Pull(local: database.head.commit.files.root, remote: root, horizon: horizon))
+                node: self, link: link, pull: Pull(local: database.head.commit.files.root, remote: root, horizon: latestAccepted))
             do {
                 _ = try await session.run()
                 try await database.threads.run { try self.database.markWhole(root) }

@@ -27,8 +27,10 @@ private final class SyncedFolder {
         process?.signal(SIGKILL)
     }
 
-    func command(_ arguments: [String], in directory: String? = nil) throws -> (code: Int32?, output: String, errors: String) {
-        let process = try ChildProcess(arguments, in: directory ?? home.path, environment: environment)
+    func command(
+        _ arguments: [String], in directory: String? = nil, fileSizeLimit: Int? = nil
+    ) throws -> (code: Int32?, output: String, errors: String) {
+        let process = try ChildProcess(arguments, in: directory ?? home.path, environment: environment, fileSizeLimit: fileSizeLimit)
         let end = try process.wait()
         let code: Int32? = if case .exited(let code) = end { code } else { nil }
         return (code, process.output, process.errors)
@@ -223,6 +225,21 @@ struct FolderTests {
         try b.once()
         #expect(a.files() == b.files())
         #expect(proxy.passed < 12_500_000, "what had come was not fetched again")
+    }
+
+    @Test func aFileThatTheDiskDoesNotTake() throws {
+        let node = try RunningNode(isLive: true)
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
+        try Data(noise(6_000_000, seed: 3)).write(to: URL(filePath: a.path("large")))
+        try a.write("small", to: "small")
+        try a.once()
+        let b = try SyncedFolder("b", url: node.url, key: node.rootKey)
+        let limited = try b.command(["sync", b.folder, node.url, "--once"], fileSizeLimit: 4 << 20)
+        #expect(limited.code == 1)
+        #expect(limited.errors.contains("not placed: large"), "\(limited)")
+        #expect(Set(b.files().keys) == ["small"], "nothing half, and nothing else waits")
+        try b.once()
+        #expect(b.files() == a.files())
     }
 
     @Test func wrongUse() throws {
