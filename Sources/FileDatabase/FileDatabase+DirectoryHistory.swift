@@ -51,6 +51,11 @@ extension FileDatabase {
                 return times.count <= limit
             }
             let oldest = times.count > limit ? times.min() ?? .zero : .zero
+            // What was written at the directory's own name, when it was a file or made as a directory.
+            try history.each(.register, directory, oldest...last) { time, _ in
+                times.insert(time)
+                return true
+            }
             times.formUnion(try history.bulkTimes(of: directory, oldest...last, withItself: true))
         }
         return Array(times.sorted(by: >).prefix(limit + 1))

@@ -72,19 +72,27 @@ extension FileDatabase {
         try update()
         let view = self.view
         return try asDatabaseErrors {
-            var walk = try PathHistory(of: path, in: self, now: view, upTo: place?.time, count: limit)
             var page = HistoryPage(items: [], next: nil)
-            while let items = try walk.next() {
-                let skipped = walk.time == place?.time ? place?.shown ?? 0 : 0
-                for (index, item) in items.enumerated().dropFirst(skipped) {
-                    if page.items.count == limit {
-                        page.next = HistoryPage.Place(time: walk.time, shown: index)
-                        return page
+            var last = place?.time
+            while true {
+                var walk = try PathHistory(of: path, in: self, now: view, upTo: last, count: max(1, limit - page.items.count))
+                while let items = try walk.next() {
+                    let skipped = walk.time == place?.time ? place?.shown ?? 0 : 0
+                    for (index, item) in items.enumerated().dropFirst(skipped) {
+                        if page.items.count == limit {
+                            page.next = HistoryPage.Place(time: walk.time, shown: index)
+                            return page
+                        }
+                        page.items.append(item)
                     }
-                    page.items.append(item)
                 }
+                guard let rest = walk.rest else { return page }
+                if page.items.count == limit {
+                    page.next = HistoryPage.Place(time: rest, shown: 0)
+                    return page
+                }
+                last = rest
             }
-            return page
         }
     }
 
@@ -164,6 +172,8 @@ struct PathHistory {
 
     /// Whether the path's first state is among those that were read.
     private var isComplete = true
+    /// Where there is more behind the states that were read; nil if that was all.
+    var rest: Timestamp? { isComplete ? nil : states.last?.time }
 
     /// The register at a state.
     private mutating func register(_ index: Int) throws -> Register? {

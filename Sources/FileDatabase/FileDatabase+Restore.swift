@@ -146,15 +146,16 @@ private struct RestorePlan: Sendable {
             path.isRoot ? Entry(name: "", subtree: tree) : try tree.entry(at: path, in: nodes)
         }
         let (now, then) = (try entry(current), try entry(past))
-        if !path.isRoot { add(path, now, then?.ownValue) }
+        if !path.isRoot { add(path, now, then?.ownValue, staysDirectory: then?.isDirectory == true) }
         guard now?.subtree?.root != then?.subtree?.root else { return }
         var diff = try TreeDiff(
             from: now?.subtree ?? .empty, to: then?.subtree ?? .empty, at: path, in: nodes, tellsVisibility: true)
         while let difference = try diff.next() {
             let name = difference.path.name ?? ""
+            let then = Entry(name: name, register: difference.after, subtree: difference.subtreeAfter)
             add(
-                difference.path, Entry(name: name, register: difference.before, subtree: difference.subtreeBefore),
-                Entry(name: name, register: difference.after, subtree: difference.subtreeAfter).ownValue)
+                difference.path, Entry(name: name, register: difference.before, subtree: difference.subtreeBefore), then.ownValue,
+                staysDirectory: then.isDirectory)
         }
     }
 
@@ -168,8 +169,13 @@ private struct RestorePlan: Sendable {
         add(path, now, value)
     }
 
-    private mutating func add(_ path: TreePath, _ now: Entry?, _ new: Value?) {
+    /// - Parameter staysDirectory: whether a directory stands at the path afterwards.
+    private mutating func add(_ path: TreePath, _ now: Entry?, _ new: Value?, staysDirectory: Bool = false) {
         let old = now?.ownValue
+        if let now, now.hidesFile, new == nil, !staysDirectory {
+            // The file that the directory hid must not come to light where nothing was; it stays a loser.
+            changes.append(Change(path: path, value: nil, register: now.register, keepsAll: true))
+        }
         guard old != new else { return }
         changes.append(Change(path: path, value: new, register: now?.register, keepsAll: now?.hidesFile == true))
         switch (old.map { $0 == .directory ? nil : $0 } ?? nil, new.map { $0 == .directory ? nil : $0 } ?? nil) {
