@@ -36,9 +36,9 @@ func diffMoments(_ call: Call) async throws -> Response {
             return .json(reserving: 512 + page.items.count * 512) { json in
                 json.object { json in
                     json.key("from")
-                    json.moment(old)
+                    json.moment(old, showsCommit: rules.isUnrestricted)
                     json.key("to")
-                    json.moment(new)
+                    json.moment(new, showsCommit: rules.isUnrestricted)
                     json.changes("added", page.items.filter { $0.before == nil }.compactMap(\.after))
                     json.changes("modified", page.items.filter { $0.before != nil }.compactMap(\.after))
                     json.changes("deleted", page.items.filter { $0.after == nil }.compactMap(\.before))
@@ -52,9 +52,9 @@ func diffMoments(_ call: Call) async throws -> Response {
 }
 
 extension JSONWriter {
-    fileprivate mutating func moment(_ past: PastView) {
+    fileprivate mutating func moment(_ past: PastView, showsCommit: Bool) {
         object { json in
-            json.field("commit", past.commit)
+            json.field("commit", showsCommit ? past.commit : nil)
             json.field("time", time: Int64(clamping: past.time) * 1000)
         }
     }

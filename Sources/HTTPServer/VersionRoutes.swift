@@ -48,7 +48,7 @@ private func history(_ call: Call) async throws -> Response {
                 json.field("path", path.description)
                 json.field("kind", isDirectory ? "directory" : "file")
                 json.key("items")
-                json.array { json in for item in page.items { json.historyItem(item) } }
+                json.array { json in for item in page.items { json.historyItem(item, showsCommit: rules.isUnrestricted) } }
                 json.field("next", page.next.map { Cursor.encode($0.encoded) })
             }
         }
@@ -56,12 +56,13 @@ private func history(_ call: Call) async throws -> Response {
 }
 
 extension JSONWriter {
-    fileprivate mutating func historyItem(_ item: HistoryItem) {
+    /// - Parameter showsCommit: whether the commit may be told of, which other paths can be a part of.
+    fileprivate mutating func historyItem(_ item: HistoryItem, showsCommit: Bool) {
         let loserPath = item.status == .conflict ? TreeView.conflictsPath(of: item.version, at: item.path) : item.path
         version(item.version, path: loserPath) { json in
-            json.field("commit", item.commit.hash)
+            json.field("commit", showsCommit ? item.commit.hash : nil)
             json.field("arrived_at", time: Int64(clamping: item.commit.time.microseconds) * 1000)
-            json.field("cause", item.commit.cause)
+            json.field("cause", showsCommit ? item.commit.cause : nil)
             json.field("status", item.status.rawValue)
             json.field("reason", item.reason)
         }

@@ -183,6 +183,29 @@ enum LeakTable {
             "GET /archives/{id}/{name}": [Probe { _ in "/archives/\(String(repeating: "0", count: 32))/files.zip" }],
             "GET /": [Probe({ _ in "/" }).random],
             "GET /console/{version}/{name}": [Probe { _ in "/console/0/console.js" }],
+            "GET /versions/history": [Probe { _ in "/versions/history" }, Probe { _ in "/versions/history?limit=1" }],
+            "GET /versions/history/{path...}": [
+                Probe { "/versions/history" + $0.dropFirst(6) }, Probe { _ in "/versions/history/hidden-qz" }, Probe { _ in "/versions/history/assets" },
+            ],
+            "GET /versions/diff": [
+                Probe { _ in "/versions/diff?from=2026-11-25T12:00:00Z" }.random, Probe { "/versions/diff?from=now&path=" + $0.dropFirst(6) },
+                Probe { "/versions/diff?from=now&format=text&path=" + $0.dropFirst(6) },
+            ],
+            "POST /versions/restore": [
+                Probe("/versions/restore", json: { hidden, _ in #"{"path": "\#(hidden.dropFirst(6))", "at": "now"}"# }),
+                Probe("/versions/restore", json: { _, _ in #"{"path": "/", "at": "now", "preview": true}"# }),
+            ],
+            "GET /versions/snapshots": [Probe { _ in "/versions/snapshots" }],
+            "GET /versions/snapshots/{name}": [Probe { _ in "/versions/snapshots/none" }],
+            "POST /versions/snapshots": [Probe("/versions/snapshots", json: { _, _ in #"{"name": "mine"}"# })],
+            "DELETE /versions/snapshots/{name}": [Probe { _ in "/versions/snapshots/none" }],
+            "GET /versions/retention": [Probe { _ in "/versions/retention" }],
+            "PUT /versions/retention": [Probe("/versions/retention", json: { _, _ in #"{"rules": []}"# })],
+            "GET /sync/copies": [Probe { "/sync/copies?path=" + $0.dropFirst(6) }, Probe { _ in "/sync/copies?path=/" }],
+            "POST /sync/copies": [Probe("/sync/copies", json: { hidden, hash in
+                #"{"path": "\#(hidden.dropFirst(6))", "kind": "file", "root": "\#(hash)", "size": 100, "height": 0}"#
+            })],
+            "GET /system/export": [Probe { _ in "/system/export" }],
             "GET /versions/commits": [Probe { _ in "/versions/commits" }],
             "GET /metrics": [Probe { _ in "/metrics" }],
             "GET /openapi.json": [Probe { _ in "/openapi.json" }],

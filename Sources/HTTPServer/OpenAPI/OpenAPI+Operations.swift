@@ -42,6 +42,49 @@ extension OpenAPI {
             method: .get, pattern: "/versions/commits", summary: "The states that this node has had, the newest first.", tag: "Versions",
             parameters: [.limit, .after], answers: [(200, .json("Done"))], refusals: [410]),
         Operation(
+            method: .get, pattern: "/versions/history", summary: "The kept versions of all files, the latest arrival first.", tag: "Versions",
+            parameters: [.limit, .after], answers: [(200, .json("Done"))], refusals: [404, 410]),
+        Operation(
+            method: .get, pattern: "/versions/history/{path...}", summary: "The kept versions of a path, or of what is below it.", tag: "Versions",
+            parameters: [.limit, .after], answers: [(200, .json("Done"))], refusals: [410]),
+        Operation(
+            method: .get, pattern: "/versions/diff", summary: "What changed between two moments.", tag: "Versions",
+            parameters: [
+                .text("from", "A snapshot, a commit or a time."), .text("to", "The same; now, if it is left away."), .text("path", "Only what is at or below it."),
+                .text("format", "json, or text for the lines of one file."), .limit, .after,
+            ],
+            answers: [(200, .json("Done"))], refusals: [404, 409, 410]),
+        Operation(
+            method: .post, pattern: "/versions/restore", summary: "Write what was anew, in one commit.", tag: "Versions", body: .json("Restore"),
+            answers: [(200, .json("Done"))], refusals: [404, 409, 410, 507]),
+        Operation(
+            method: .post, pattern: "/versions/snapshots", summary: "Name the present state, to be kept.", tag: "Versions", body: .json("NewSnapshot"),
+            answers: [(201, .json("Done"))], refusals: [409, 507]),
+        Operation(
+            method: .get, pattern: "/versions/snapshots", summary: "The named states.", tag: "Versions", parameters: [.limit, .after],
+            answers: [(200, .json("Done"))]),
+        Operation(method: .get, pattern: "/versions/snapshots/{name}", summary: "One of them.", tag: "Versions", answers: [(200, .json("Done"))], refusals: [409]),
+        Operation(
+            method: .delete, pattern: "/versions/snapshots/{name}", summary: "Let it go.", tag: "Versions", answers: [(204, .none)], refusals: [409, 507]),
+        Operation(method: .get, pattern: "/versions/retention", summary: "How long versions are kept.", tag: "Versions", answers: [(200, .json("Done"))]),
+        Operation(
+            method: .put, pattern: "/versions/retention", summary: "Say how long versions are kept.", tag: "Versions", body: .json("Retention"),
+            answers: [(200, .json("Done"))], refusals: [409, 507]),
+        Operation(
+            method: .get, pattern: "/sync/copies", summary: "Which members hold a path's content, and have looked.", tag: "Versions",
+            parameters: [.text("path", "Of what."), .flag("verify", "Have each member read and hash all of it now.")], answers: [(200, .json("Done"))],
+            refusals: [404, 409]),
+        Operation(
+            method: .post, pattern: "/sync/copies", summary: "Whether this node holds it; nodes call it.", tag: "Versions", body: .json("CopyQuestion"),
+            answers: [(200, .json("Done"))], refusals: [404, 409]),
+        Operation(
+            method: .get, pattern: "/system/export", summary: "A backup, as one stream.", tag: "Care",
+            parameters: [
+                .text("state", "Of a snapshot or a commit; the newest, if it is left away."), .text("since", "What that state already had is left out."),
+                .text("commit", "To go on with one that broke off: its commit."), .text("offset", "And the bytes that have come."),
+            ],
+            answers: [(200, .bytes)], refusals: [404, 409, 410]),
+        Operation(
             method: .post, pattern: "/archives", summary: "Order many files as one download.", tag: "Files", body: .json("Order"),
             answers: [(201, .json("Done"))], refusals: [404, 409]),
         Operation(
