@@ -20,6 +20,12 @@ public struct BackupImport: Sendable {
         public var nodeID: String?
         /// The cluster that the backup is of.
         public var clusterID: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case files, bytes, objects, root
+            case clusterID = "cluster_id"
+            case nodeID = "node_id"
+        }
     }
 
     /// Batches that are checked while the next is read.

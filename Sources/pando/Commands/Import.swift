@@ -82,5 +82,10 @@ struct Import: AsyncParsableCommand {
         var root: String
         var since: String?
         var hasIdentity: Bool
+
+        private enum CodingKeys: String, CodingKey {
+            case file, objects, bytes, root, since
+            case hasIdentity = "has_identity"
+        }
     }
 }

@@ -20,13 +20,15 @@ struct Verify: AsyncParsableCommand {
 
     func run() async throws {
         let directory = data ?? ProcessInfo.processInfo.environment["PANDO_DATA"] ?? "./pando-data"
-        guard let key = try NodeKey.existing(directory: directory) else {
-            throw Failure("no node has run in \(directory); name another directory with --data")
+        // What was imported and has not been run yet has no key; nothing is written in its name here.
+        guard FileManager.default.fileExists(atPath: directory + "/segments") else {
+            throw Failure("there is no database in \(directory); name another directory with --data")
         }
+        let actor = Actor(node: try NodeKey.existing(directory: directory)?.id ?? NodeID(publicKey: []))
         let report = try await BlockingThreads(count: 1, name: "verify").run {
             let database: FileDatabase
             do {
-                database = try FileDatabase(directory: directory, actor: Actor(node: key.id))
+                database = try FileDatabase(directory: directory, actor: actor)
             } catch {
                 throw Failure("\(error)")
             }
