@@ -69,8 +69,8 @@ struct RetentionTests {
         #expect(kept == [29, 28, 27, 26, 25, 24, 23, 20, 17, 14, 4].map { Value.file("\($0)") })
         let short = try database.history(of: path("/short/f"), limit: 100).items.map(\.version.value)
         #expect(short == [29, 28, 27, 26, 4].map { Value.file("\($0)") })
-        // In the afternoon of a day of which only the last state is kept: the midnight before.
-        let past = try database.view(at: .time(start + 5 * Self.day + Self.day * 3 / 4), for: path("/f"))
+        // At noon of a day of which only the last state is kept: the midnight before.
+        let past = try database.view(at: .time(start + 5 * Self.day + Self.day / 2), for: path("/f"))
         #expect(try past.view.info(at: path("/f"))?.version?.value == .file("14"))
         let error = #expect(throws: DatabaseError.self) { try database.view(at: .time(start + Self.day), for: path("/f")) }
         #expect(error?.code == .gone)
