@@ -3,4 +3,26 @@
 /* SYNC_FILE_RANGE_WRITE of sync_file_range(2): start writing out, do not wait. */
 #define PANDO_SYNC_FILE_RANGE_WRITE 2u
 extern int sync_file_range(int descriptor, long offset, long count, unsigned int flags);
+
+/* RENAME_NOREPLACE and RENAME_EXCHANGE of rename(2). */
+#define PANDO_RENAME_NOREPLACE 1u
+#define PANDO_RENAME_EXCHANGE 2u
+extern int renameat2(int from, const char *name, int to, const char *newName, unsigned int flags);
+extern int syncfs(int descriptor);
+
+extern long flistxattr(int descriptor, char *names, unsigned long size);
+extern long fgetxattr(int descriptor, const char *name, void *value, unsigned long size);
+extern int fsetxattr(int descriptor, const char *name, const void *value, unsigned long size, int flags);
+extern int fremovexattr(int descriptor, const char *name);
+
+/* F_SETLEASE and F_SETSIG of fcntl(2). */
+#define PANDO_F_SETLEASE 1024
+#define PANDO_F_SETSIG 10
+
+/* f_type of fstatfs(2), which tells file systems apart. */
+#include <sys/vfs.h>
+static inline long pando_file_system_type(int descriptor) {
+    struct statfs status;
+    return fstatfs(descriptor, &status) == 0 ? (long)status.f_type : 0;
+}
 #endif

@@ -81,6 +81,8 @@ struct StoredObjects: LocalObjects, Sendable {
     }
 
     func lacking(_ chunks: [Pull.Chunk]) throws -> [Pull.Chunk] {
+        // Whoever keeps them elsewhere asks for them when there is a place for them.
+        if database.store.fetchesChunksLater { return [] }
         let damaged = database.store.damagedObjects
         let locations = try database.store.locations(of: chunks.map(\.hash))
         return try zip(chunks, locations).compactMap { chunk, location in

@@ -90,6 +90,11 @@ final class PushSession {
                 let objects = try await database.threads.run {
                     try database.objects(of: versions.map { FileDatabase.BulkItem(path: item.path, value: $0.value) })
                 }
+                // The file that held it may have changed since: then another version follows.
+                guard try await database.threads.run({ try database.store.missing(among: objects.map(\.hash)) }).isEmpty else {
+                    note(Refusal(item.path, .unseen, "its content is not here any more"), of: item)
+                    continue
+                }
                 needed += objects.map(\.hash)
                 records.append(Record(item: item, bytes: PushRecord(path: item.path, register: item.after, bases: own).encoded()))
             }
@@ -183,9 +188,7 @@ final class PushSession {
         var count = 0
         for hash in hashes where bytes.count < uploadSize {
             guard let location = try store.location(of: hash) else { throw StoreError(.missing, "object \(hash) is not here", hash: hash) }
-            var stored = [UInt8](repeating: 0, count: Int(location.storedLength))
-            let length = try stored.withUnsafeMutableBytes { try store.readStored(location, into: $0) }
-            guard length == stored.count else { throw StoreError(.damaged, "object \(hash) is cut off", hash: hash) }
+            let stored = try store.readStored(location, hash: hash)
             ObjectFrame(
                 header: ObjectFrame.Header(
                     kind: location.kind, codec: location.codec == .zstd ? .zstd : .raw, rawLength: Int(location.rawLength),

@@ -20,7 +20,10 @@ extension ObjectStore {
     ///
     /// On an error nothing was written.
     public func append(_ objects: [PreparedObject]) throws(StoreError) {
-        try append(objects, head: nil)
+        guard let chunkHolder, objects.contains(where: { $0.kind == .chunk }) else { return try append(objects, head: nil) }
+        let absent = Set(try missing(among: objects.map(\.hash)))
+        try chunkHolder.keep(objects.filter { $0.kind == .chunk && absent.contains($0.hash) })
+        try append(objects.filter { $0.kind != .chunk }, head: nil)
     }
 
     /// Writes the objects and a head record, and returns when all of it, and everything appended before, is durable.

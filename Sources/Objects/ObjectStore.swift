@@ -112,6 +112,9 @@ public final class ObjectStore: Sendable {
     let damaged = Mutex<Set<ContentHash>>([])
     public var damagedObjects: Set<ContentHash> { damaged.withLock { $0 } }
     let flusher: BlockingThreads
+    /// Where chunks are that the log does not have; nil for a store that keeps all in its log.
+    private let holder = Mutex<(any ChunkHolder)?>(nil)
+    var chunkHolder: (any ChunkHolder)? { holder.withLock { $0 } }
     public let recovery: RecoveryReport
 
     /// Opens the store, and recovers what a crash left behind.
@@ -156,6 +159,14 @@ public final class ObjectStore: Sendable {
         try index.count() + table.withLock { $0.recent.count + $0.flushing.count }
     }
 
+    /// Whether chunks come when their holder asks for them, and not with the trees that name them.
+    public var fetchesChunksLater: Bool { chunkHolder != nil }
+
+    /// From now on chunks that are appended go to the holder, and those that the log lacks are read from it.
+    public func use(_ holder: any ChunkHolder) {
+        self.holder.withLock { $0 = holder }
+    }
+
     /// Brings the index up to date, so that the next start has nothing to replay.
     public func close() {
         flush()
@@ -172,7 +183,8 @@ extension ObjectStore {
     public func location(of hash: ContentHash) throws(StoreError) -> Location? {
         if let location = table.withLock({ $0.recent[hash] ?? $0.flushing[hash] }) { return location }
         // It may have gone from the table into the index between the two looks, never the other way round.
-        return try index.location(of: hash)
+        if let location = try index.location(of: hash) { return location }
+        return try chunkHolder?.sizes(of: [hash])[0].map { Location.held(size: $0) }
     }
 
     /// The locations of several objects, in the order given; nil for those that are not here.
@@ -181,6 +193,9 @@ extension ObjectStore {
         let unknown = result.indices.filter { result[$0] == nil }
         if unknown.isEmpty { return result }
         for (index, location) in zip(unknown, try index.locations(of: unknown.map { hashes[$0] })) { result[index] = location }
+        guard let chunkHolder else { return result }
+        let absent = unknown.filter { result[$0] == nil }
+        for (index, size) in zip(absent, try chunkHolder.sizes(of: absent.map { hashes[$0] })) { result[index] = size.map { .held(size: $0) } }
         return result
     }
 
@@ -198,6 +213,7 @@ extension ObjectStore {
         guard location.kind == kind else {
             throw StoreError(.missing, "\(hash) is a \(location.kind), not a \(kind)", hash: hash)
         }
+        if location.isHeld { return try readHeld(hash) }
         let stored = try readStored(location, hash: hash)
         let bytes: [UInt8]?
         switch location.codec {
@@ -213,8 +229,16 @@ extension ObjectStore {
         return bytes
     }
 
+    private func readHeld(_ hash: ContentHash) throws(StoreError) -> [UInt8] {
+        guard let bytes = try chunkHolder?.read(hash) else {
+            throw StoreError(.missing, "chunk \(hash) is missing: the file that held it has changed", hash: hash)
+        }
+        return bytes
+    }
+
     /// The bytes of an object as they are stored, unchecked: for sending to someone who checks.
     public func readStored(_ location: Location, hash: ContentHash) throws(StoreError) -> [UInt8] {
+        if location.isHeld { return try readHeld(hash) }
         var failure: DiskError?
         let length = Int(location.storedLength)
         let bytes = [UInt8](unsafeUninitializedCapacity: length) { buffer, count in

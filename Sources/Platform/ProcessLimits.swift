@@ -17,3 +17,12 @@ public enum ProcessLimits {
         return result == 0 ? Int(clamping: limit.rlim_cur) : nil
     }
 }
+
+extension ProcessLimits {
+    /// The permissions that new files do not get. The system tells only by being given another for a moment, so it is asked once.
+    public static let fileModeMask: UInt16 = {
+        let mask = umask(0o077)
+        umask(mask)
+        return UInt16(truncatingIfNeeded: mask)
+    }()
+}
