@@ -71,6 +71,7 @@ let package = Package(
             "Content", "FileDatabase", "Merkle", "Causality", "Access", "Objects", "Replication", "Platform",
             logging, .product(name: "JWTKit", package: "jwt-kit"), crypto,
         ]),
+        module("FolderSync", ["Content", "Causality", "Merkle", "Access", "Platform", "Objects", "FileDatabase", "Replication", "Node"]),
         module("HTTPServer", [
             "CConsole",
             "Content", "Merkle", "Causality", "Access", "FileDatabase", "Replication", "Objects", "Platform", "Node", logging, lifecycle, nio,
@@ -92,7 +93,7 @@ let package = Package(
         ]),
         .executableTarget(name: "pando", dependencies: [
             "Content", "Causality", "Merkle", "Access", "Replication", "Platform", "Objects", "FileDatabase", "Node", "HTTPServer",
-            "HTTPClient", logging, lifecycle,
+            "HTTPClient", "FolderSync", logging, lifecycle,
             .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             .product(name: "Yams", package: "Yams"),
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -129,6 +130,9 @@ let package = Package(
         tests(of: "Replication", ["Content", "Causality", "Merkle", "Replication", "TestSupport"]),
         tests(of: "FileDatabase", ["Content", "Causality", "Merkle", "Objects", "Platform", "FileDatabase", "TestSupport"]),
         tests(of: "Node", ["Content", "Causality", "Merkle", "FileDatabase", "Node", "Platform", "TestSupport"]),
+        tests(of: "FolderSync", [
+            "Content", "Causality", "Merkle", "Platform", "Objects", "FileDatabase", "Node", "FolderSync", "TestSupport", logging,
+        ]),
         tests(of: "Tidy", []),
         // Runs the program that is built with it.
         .testTarget(name: "SimulationTests", dependencies: ["simulate", "Simulation", "Content", "Causality"], swiftSettings: strict),

@@ -13,7 +13,17 @@ struct Conflicts: AsyncParsableCommand {
         @Option(help: ArgumentHelp("Only conflicts at or below a path.", valueName: "prefix"), transform: { try RemotePath($0) })
         var under: RemotePath?
 
+        @Option(help: ArgumentHelp(FolderConflicts.help, valueName: "dir"))
+        var folder: String?
+
         func run() async throws {
+            if let folder = try FolderConflicts.folder(folder, options) {
+                let items = try await FolderConflicts.list(folder, under: under?.path)
+                if options.json { return try Output.json(["items": items]) }
+                for conflict in try items.map({ try $0.decode(Conflict.self) }) { show(conflict) }
+                if items.isEmpty { Output.note("no conflicts") }
+                return
+            }
             try await options.withClient { client in
                 if options.json {
                     var items: [JSONValue] = []
@@ -64,6 +74,9 @@ struct Conflicts: AsyncParsableCommand {
         @Option(help: ArgumentHelp("Decide all conflicts at or below a path.", valueName: "prefix"), transform: { try RemotePath($0) })
         var under: RemotePath?
 
+        @Option(help: ArgumentHelp(FolderConflicts.help, valueName: "dir"))
+        var folder: String?
+
         func validate() throws {
             guard paths.isEmpty == (all || under != nil) else {
                 throw ValidationError(paths.isEmpty ? "give a path, --under PREFIX or --all" : "give paths or --all or --under, not both")
@@ -74,6 +87,7 @@ struct Conflicts: AsyncParsableCommand {
         }
 
         func run() async throws {
+            if let folder = try FolderConflicts.folder(folder, options) { return try await resolve(in: folder) }
             try await options.withClient { client in
                 var paths = paths.map(\.path)
                 if all || under != nil {

@@ -2,7 +2,9 @@ import ArgumentParser
 import HTTPClient
 
 struct Sync: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Exchange changes.", subcommands: [Trigger.self])
+    static let configuration = CommandConfiguration(
+        abstract: "Keep a folder and a node the same, or have a node exchange changes.",
+        subcommands: [SyncFolder.self, SyncPause.self, SyncResume.self, Trigger.self], defaultSubcommand: SyncFolder.self)
 
     struct Trigger: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Have the node sync with its peers now, and wait for it.")

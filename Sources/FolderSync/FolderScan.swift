@@ -1,0 +1,380 @@
+import Content
+import FileDatabase
+import Merkle
+import Platform
+
+/// What a look at the folder found, compared with the index.
+struct ScanResult: Sendable {
+    /// A name in the folder.
+    struct Item: Sendable {
+        /// The number of the directory that it is in.
+        var directory: UInt64
+        var name: [UInt8]
+        /// In the tree.
+        var path: TreePath
+        var row: IndexRow
+        /// Of a directory that was moved here, or of a file in one: where it was, in the tree.
+        var movedFrom: TreePath?
+    }
+
+    /// Files and links that are new or changed, whose content is not known.
+    var changed: [Item] = []
+    /// Files and links that are as they were, in directories that have moved.
+    var moved: [Item] = []
+    /// Directories that are new, changed or moved.
+    var directories: [Item] = []
+    /// Directories, new or known, in which nothing is.
+    var empty: [Item] = []
+    /// What is gone, a directory before what was in it.
+    var deleted: [Item] = []
+    var notices: [FolderNotice] = []
+    /// Names that were looked at.
+    var count = 0
+    /// Whether patterns of what to ignore have changed, so that all has to be looked at.
+    var rulesChanged = false
+}
+
+/// A walk through the folder, or through some of its directories, beside the index: names whose status is that of their row are
+/// passed by, and nothing is read.
+struct FolderScan {
+    let root: DirectoryHandle
+    let view: IndexView
+    let scope: FolderScope
+    let newID: () -> UInt64
+    /// Told each directory that is gone through.
+    let visit: (DirectoryHandle, UInt64) -> Void
+    private let device: UInt64
+    private(set) var result = ScanResult()
+    /// Directories that stand elsewhere than their row says.
+    private var movedIDs: Set<UInt64> = []
+    private var vanished: [ScanResult.Item] = []
+    private var visited: Set<UInt64> = []
+    /// Made when the first new directory is met.
+    private var inodes: [UInt64: UInt64]?
+
+    init(
+        root: DirectoryHandle, view: IndexView, scope: FolderScope, newID: @escaping () -> UInt64,
+        visit: @escaping (DirectoryHandle, UInt64) -> Void
+    ) throws {
+        self.root = root
+        self.view = view
+        self.scope = scope
+        self.newID = newID
+        self.visit = visit
+        device = try root.status().device
+    }
+
+    private struct Place {
+        var handle: DirectoryHandle
+        var id: UInt64
+        var path: TreePath
+        var movedFrom: TreePath?
+        var rules: IgnoreStack
+    }
+
+    /// Looks at everything.
+    mutating func scanAll() throws {
+        try scan(Place(handle: root, id: FolderIndex.rootID, path: .root, rules: IgnoreStack()), isDeep: true)
+        try expandVanished()
+    }
+
+    /// Looks at these directories, and at all that is in new ones.
+    mutating func scan(_ directories: Set<UInt64>) throws {
+        var places: [(id: UInt64, local: [[UInt8]], tree: [String])] = []
+        for id in directories {
+            if let path = try view.path(of: id) { places.append((id, path.local, path.tree)) }
+        }
+        // From the top, so that what has moved is found before what is in it.
+        for place in places.sorted(by: { $0.local.count < $1.local.count }) where !visited.contains(place.id) {
+            if let place = try open(place.id, place.local, place.tree) { try scan(place, isDeep: false) }
+        }
+        try expandVanished()
+    }
+
+    /// Goes down to a directory; nil if it is not there, or nothing in it takes part.
+    private func open(_ id: UInt64, _ local: [[UInt8]], _ tree: [String]) throws -> Place? {
+        var handle = root
+        var rules = IgnoreStack()
+        var names: [String] = []
+        for (name, treeName) in zip(local, tree) {
+            rules = rules.adding(try list(in: handle, names))
+            if rules.ignores(names + [treeName], isDirectory: true) { return nil }
+            guard let next = (try? handle.directory(name)) ?? nil else { return nil }
+            handle = next
+            names.append(treeName)
+        }
+        guard try handle.status().device == device else { return nil }
+        return Place(handle: handle, id: id, path: try TreePath(names: tree), rules: rules)
+    }
+
+    private func list(in handle: DirectoryHandle, _ names: [String]) throws -> IgnoreList? {
+        try IgnoreList(in: handle, names: names)
+    }
+
+    // MARK: One directory
+
+    private mutating func scan(_ place: Place, isDeep: Bool) throws {
+        visited.insert(place.id)
+        visit(place.handle, place.id)
+        let names: NameList
+        do {
+            names = try place.handle.names()
+        } catch {
+            return note(place.path, nil, "cannot be read: \(error.reason)")
+        }
+        let rows = try view.rows(in: place.id)
+        if names.isEmpty, !place.path.isRoot, let (directory, name) = try view.place(of: place.id), let row = try view.row(directory, name) {
+            result.empty.append(ScanResult.Item(directory: directory, name: name, path: place.path, row: row))
+        }
+        let rules = place.rules.adding(try list(in: place.handle, place.path.names))
+        var twins = Twins(names: names, rows: rows)
+        var next = 0
+        var below: [(Place, Bool)] = []
+        for index in names.indices {
+            let name = names[index]
+            while next < rows.count, rows[next].name.lexicographicallyPrecedes(name) {
+                try miss(rows[next], place, rules)
+                next += 1
+            }
+            var row: IndexRow?
+            if next < rows.count, rows[next].name.elementsEqual(name) {
+                row = rows[next].row
+                next += 1
+            }
+            if place.path.isRoot, name.elementsEqual(FolderLayout.name.utf8) { continue }
+            if let found = try look(at: index, names, row, place, rules, isDeep, &twins) { below.append(found) }
+        }
+        while next < rows.count {
+            try miss(rows[next], place, rules)
+            next += 1
+        }
+        for (place, isDeep) in below { try scan(place, isDeep: isDeep) }
+    }
+
+    /// Compares a name with its row.
+    /// - Returns: the directory to go on with.
+    private mutating func look(
+        at index: Int, _ names: NameList, _ row: IndexRow?, _ place: Place, _ rules: IgnoreStack, _ isDeep: Bool, _ twins: inout Twins
+    ) throws -> (Place, Bool)? {
+        let name = names[index]
+        let treeName: String
+        if let known = row?.treeName {
+            treeName = known
+        } else {
+            switch TreeName(of: name) {
+            case .name(let name): treeName = name
+            case .fault(let reason):
+                note(place.path, name, reason)
+                return nil
+            }
+        }
+        guard var status = try place.handle.status(names, index) else { return nil }
+        let isDirectory = status.kind == .directory
+        if rules.decision(Array(treeName.utf8)[...], in: place.path.names[...], isDirectory: isDirectory)?.isIgnored == true { return nil }
+        result.count += 1
+        let path = place.path.appending(treeName)
+        if !scope.globs.isEmpty, !scope.includes(path), !(isDirectory && scope.includesBelow(path)) { return nil }
+        if place.path.isRoot, FolderScope.isReserved(path) {
+            note(place.path, name, "the name is the database's own; rename it")
+            return nil
+        }
+        if row == nil, path.length > TreePath.maximumLength {
+            note(place.path, name, "its path is longer than \(TreePath.maximumLength) bytes")
+            return nil
+        }
+        if status.kind == .special {
+            note(place.path, name, "is neither a file, a folder nor a link")
+            if let row { try lose(row, name, place) }
+            return nil
+        }
+        if status.device != device {
+            note(place.path, name, "another file system is mounted there")
+            return nil
+        }
+        if row == nil || row?.treeName != nil, let twin = twins.twin(of: name, treeName) {
+            note(place.path, name, "is '\(twin)' in another Unicode form or under another name; rename one of them")
+            return nil
+        }
+        status = status.asRow
+        var item = ScanResult.Item(
+            directory: place.id, name: Array(name), path: path,
+            row: IndexRow(id: row?.id ?? 0, status: status, treeName: name.elementsEqual(treeName.utf8) ? nil : treeName))
+        let isKnown = row.map { $0.status.isSameThing(as: status) } ?? false
+        if let row, !isKnown { try lose(row, name, place) }
+        if isDirectory { return try lookAtDirectory(&item, isKnown ? row : nil, place, rules, isDeep) }
+        if !isKnown { item.row.id = newID() }
+        if let row, isKnown, row.status == status {
+            if let from = place.movedFrom {
+                item.movedFrom = from.appending(treeName)
+                result.moved.append(item)
+            }
+            return nil
+        }
+        if isKnown, let from = place.movedFrom {
+            // Its old place in a directory that has moved is as gone as that.
+            var old = item
+            old.path = from.appending(treeName)
+            if let row { old.row = row }
+            vanished.append(old)
+        }
+        if treeName == IgnoreList.fileName { result.rulesChanged = true }
+        result.changed.append(item)
+        return nil
+    }
+
+    private mutating func lookAtDirectory(
+        _ item: inout ScanResult.Item, _ row: IndexRow?, _ place: Place, _ rules: IgnoreStack, _ isDeep: Bool
+    ) throws -> (Place, Bool)? {
+        let handle: DirectoryHandle
+        do {
+            guard let opened = try place.handle.directory(item.name) else { return nil }
+            handle = opened
+        } catch {
+            note(place.path, item.name[...], "cannot be read: \(error.reason)")
+            return nil
+        }
+        if let row {
+            item.movedFrom = place.movedFrom?.appending(item.path.name ?? "")
+            if row.status != item.row.status || item.movedFrom != nil { result.directories.append(item) }
+        } else if let (id, from) = try movedDirectory(inode: item.row.status.inode) {
+            movedIDs.insert(id)
+            item.row.id = id
+            item.movedFrom = from
+            result.directories.append(item)
+        } else {
+            item.row.id = newID()
+            result.directories.append(item)
+        }
+        if isDeep || row == nil || item.movedFrom != nil {
+            if row == nil, (try? handle.names().isEmpty) == true { result.empty.append(item) }
+            return (Place(handle: handle, id: item.row.id, path: item.path, movedFrom: item.movedFrom, rules: rules), true)
+        }
+        // Its own number is among the directories to look at if anything in it has changed.
+        return nil
+    }
+
+    /// The row of a directory that has this inode and is not where its row says.
+    private mutating func movedDirectory(inode: UInt64) throws -> (id: UInt64, from: TreePath)? {
+        let known = try inodes ?? view.directoriesByInode()
+        inodes = known
+        guard let id = known[inode], !movedIDs.contains(id), !visited.contains(id), let path = try view.path(of: id) else { return nil }
+        var handle = root
+        for name in path.local.dropLast() {
+            guard let next = try handle.directory(name) else { return (id, try TreePath(names: path.tree)) }
+            handle = next
+        }
+        if let name = path.local.last, let status = try handle.status(name), status.inode == inode, status.device == device { return nil }
+        return (id, try TreePath(names: path.tree))
+    }
+
+    // MARK: What is gone
+
+    /// A row whose name is not in the directory any more.
+    private mutating func miss(_ row: (name: [UInt8], row: IndexRow), _ place: Place, _ rules: IgnoreStack) throws {
+        let treeName = row.row.treeName ?? String(decoding: row.name, as: UTF8.self)
+        let isDirectory = row.row.status.kind == .directory
+        // What is ignored now was not deleted, whatever became of it.
+        if rules.ignores(place.path.names + [treeName], isDirectory: isDirectory) { return }
+        try lose(row.row, row.name[...], place)
+    }
+
+    private mutating func lose(_ row: IndexRow, _ name: ArraySlice<UInt8>, _ place: Place) throws {
+        let treeName = row.treeName ?? String(decoding: name, as: UTF8.self)
+        let path = (place.movedFrom ?? place.path).appending(treeName)
+        guard scope.globs.isEmpty || scope.includes(path) || row.status.kind == .directory && scope.includesBelow(path) else { return }
+        vanished.append(ScanResult.Item(directory: place.id, name: Array(name), path: path, row: row))
+    }
+
+    /// Puts what was in vanished directories beside them, unless a directory was found elsewhere.
+    private mutating func expandVanished() throws {
+        var rest = Array(vanished.reversed())
+        vanished = []
+        while let item = rest.popLast() {
+            if item.row.status.kind == .directory, movedIDs.contains(item.row.id) { continue }
+            result.deleted.append(item)
+            guard item.row.status.kind == .directory else { continue }
+            for (name, row) in try view.rows(in: item.row.id).reversed() {
+                let treeName = row.treeName ?? String(decoding: name, as: UTF8.self)
+                rest.append(ScanResult.Item(directory: item.row.id, name: name, path: item.path.appending(treeName), row: row))
+            }
+        }
+    }
+
+    // MARK: Words
+
+    private mutating func note(_ directory: TreePath, _ name: ArraySlice<UInt8>?, _ reason: String) {
+        let path = directory.names.joined(separator: "/")
+        guard let name else { return result.notices.append(FolderNotice(.skipped, path.isEmpty ? "." : path, reason)) }
+        let shown = String(decoding: name, as: UTF8.self)
+        result.notices.append(FolderNotice(.skipped, path.isEmpty ? shown : "\(path)/\(shown)", reason))
+    }
+}
+
+/// Names of one directory that would be one name of the tree.
+private struct Twins {
+    private let names: NameList
+    /// By the tree's name, the folder's, where they differ.
+    private var aliases: [[UInt8]: [UInt8]] = [:]
+
+    init(names: NameList, rows: [(name: [UInt8], row: IndexRow)]) {
+        self.names = names
+        for (name, row) in rows {
+            if let treeName = row.treeName { aliases[Array(treeName.utf8)] = name }
+        }
+    }
+
+    /// Another name that is the same one in the tree and comes before this one; nil if there is none.
+    mutating func twin(of name: ArraySlice<UInt8>, _ treeName: String) -> String? {
+        let tree = Array(treeName.utf8)
+        if let other = aliases[tree] {
+            return other.elementsEqual(name) || !contains(other) ? nil : String(decoding: other, as: UTF8.self)
+        }
+        if name.elementsEqual(tree) { return nil }
+        // The one that has the tree's own form comes first.
+        if contains(tree) { return treeName }
+        aliases[tree] = Array(name)
+        return nil
+    }
+
+    private func contains(_ name: [UInt8]) -> Bool {
+        var low = 0
+        var high = names.count
+        while low < high {
+            let middle = (low + high) / 2
+            if names[middle].lexicographicallyPrecedes(name) { low = middle + 1 } else { high = middle }
+        }
+        return low < names.count && names[low].elementsEqual(name)
+    }
+}
+
+extension FileStatus {
+    /// Whether a name that had this status still stands for the same thing. A file that is saved anew is the same; a directory that
+    /// another has taken the place of is not.
+    fileprivate func isSameThing(as other: FileStatus) -> Bool {
+        kind == other.kind && (kind != .directory || inode == other.inode)
+    }
+
+    /// As a row has it: a directory's times change with whatever is in it, and say nothing of itself.
+    var asRow: FileStatus {
+        var status = self
+        status.device = 0
+        if kind == .directory {
+            status.size = 0
+            status.modifiedAt = 0
+            status.changedAt = 0
+        }
+        return status
+    }
+}
+
+extension IgnoreList {
+    /// The list that stands in a directory; nil if none does, or it cannot be read.
+    init?(in handle: DirectoryHandle, names: [String]) throws {
+        guard let file = try? handle.file(Array(IgnoreList.fileName.utf8)), let size = try? file.status().size,
+            size > 0, size <= UInt64(IgnoreList.maximumSize)
+        else { return nil }
+        var bytes = [UInt8](repeating: 0, count: Int(size))
+        let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
+        self.init(Array(bytes[..<count]), source: (names + [IgnoreList.fileName]).joined(separator: "/"), depth: names.count)
+    }
+}

@@ -1,0 +1,259 @@
+import Foundation
+import Testing
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// A folder that the real program keeps in sync with a node.
+private final class SyncedFolder {
+    let home: TemporaryDirectory
+    let folder: String
+    private let url: String
+    private let key: String
+    private(set) var process: ChildProcess?
+
+    init(_ name: String, url: String, key: String) throws {
+        home = try TemporaryDirectory()
+        folder = home.appending(name)
+        self.url = url
+        self.key = key
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    }
+
+    deinit {
+        process?.signal(SIGKILL)
+    }
+
+    func command(
+        _ arguments: [String], in directory: String? = nil, fileSizeLimit: Int? = nil
+    ) throws -> (code: Int32?, output: String, errors: String) {
+        let process = try ChildProcess(arguments, in: directory ?? home.path, environment: environment, fileSizeLimit: fileSizeLimit)
+        let end = try process.wait()
+        let code: Int32? = if case .exited(let code) = end { code } else { nil }
+        return (code, process.output, process.errors)
+    }
+
+    private var environment: [String: String] {
+        ["PANDO_KEY": key, "HOME": home.path, "XDG_CONFIG_HOME": home.path + "/config", "XDG_STATE_HOME": home.path + "/state"]
+    }
+
+    /// Syncs once; what it printed.
+    @discardableResult
+    func once(_ arguments: String..., expecting code: Int32 = 0, _ location: SourceLocation = #_sourceLocation) throws -> String {
+        let result = try command(["sync", folder, url, "--once"] + arguments)
+        #expect(result.code == code, "\(result.output)\(result.errors)", sourceLocation: location)
+        return result.output + result.errors
+    }
+
+    func start(_ arguments: String...) throws {
+        process = try ChildProcess(["sync", folder, url] + arguments, in: home.path, environment: environment)
+    }
+
+    func stop() throws -> ProcessEnd? {
+        process?.signal(SIGTERM)
+        return try process?.wait()
+    }
+
+    func path(_ name: String) -> String { folder + "/" + name }
+
+    func write(_ text: String, to name: String) throws {
+        let url = URL(filePath: path(name))
+        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(text.utf8).write(to: url)
+    }
+
+    func read(_ name: String) -> String? { FileManager.default.contents(atPath: path(name)).map { String(decoding: $0, as: UTF8.self) } }
+
+    /// Everything but what belongs to the sync.
+    func files() -> [String: Data] {
+        var files: [String: Data] = [:]
+        for case let name as String in FileManager.default.enumerator(atPath: folder) ?? .init() where !name.hasPrefix(".pando") {
+            if let data = FileManager.default.contents(atPath: path(name)) { files[name] = data }
+        }
+        return files
+    }
+}
+
+@Suite("A folder in sync with a node")
+struct FolderTests {
+    private func eventually(_ what: String, _ location: SourceLocation = #_sourceLocation, _ condition: () throws -> Bool) throws {
+        for _ in 0..<1500 {
+            if try condition() { return }
+            usleep(20_000)
+        }
+        Issue.record("never: \(what)", sourceLocation: location)
+    }
+
+    private func key(_ node: RunningNode, _ rules: String) throws -> (id: String, key: String) {
+        let made = try node.post("/auth/keys", #"{"label":"desk","rules":\#(rules)}"#).json
+        return (made["id"].text ?? "", made["api_key"].text ?? "")
+    }
+
+    @Test func onceAndAgain() throws {
+        let node = try RunningNode(isLive: true)
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
+        let b = try SyncedFolder("b", url: node.url, key: node.rootKey)
+        try a.write("one", to: "x/one.txt")
+        try Data(noise(3_000_000, seed: 1)).write(to: URL(filePath: a.path("large.bin")))
+        try node.put("/files/from-node.txt", "node's")
+        let preview = try a.command(["sync", a.folder, node.url, "--dry-run"])
+        #expect(preview.output.contains("would send: 2 files"), "\(preview)")
+        #expect(preview.output.contains("would receive: 1 file"))
+        #expect(a.read("from-node.txt") == nil)
+        #expect(try node.content("/x/one.txt") == nil)
+        try a.once()
+        try b.once()
+        #expect(a.read("from-node.txt") == "node's")
+        #expect(try node.content("/x/one.txt") == "one")
+        #expect(a.files() == b.files())
+        #expect(a.files().count == 3)
+        try FileManager.default.removeItem(atPath: b.path("x"))
+        try b.write("changed", to: "from-node.txt")
+        try b.once()
+        try a.once()
+        #expect(a.files() == b.files())
+        #expect(a.files().count == 2)
+        #expect(try node.content("/from-node.txt") == "changed")
+        #expect(try node.conflicts().isEmpty)
+    }
+
+    @Test func live() throws {
+        let node = try RunningNode(isLive: true)
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
+        let b = try SyncedFolder("b", url: node.url, key: node.rootKey)
+        try a.start()
+        try b.start()
+        try a.write("one", to: "d/one")
+        try eventually("B has A's file") { b.read("d/one") == "one" }
+        try b.write("two", to: "d/one")
+        try b.write("new", to: "e")
+        try eventually("A has B's edit") { a.read("d/one") == "two" && a.read("e") == "new" }
+        #expect(rename(a.path("d"), a.path("moved")) == 0)
+        try eventually("the move arrives") { b.read("moved/one") == "two" && b.read("d/one") == nil }
+        let paused = try a.command(["sync", "pause", a.folder])
+        #expect(paused.code == 0)
+        try eventually("it pauses") { a.process?.errors.contains("paused") == true }
+        try b.write("meanwhile", to: "f")
+        try eventually("the node has it") { try node.content("/f") == "meanwhile" }
+        #expect(a.read("f") == nil)
+        #expect(try a.command(["sync", "resume", a.folder]).code == 0)
+        try eventually("it goes on") { a.read("f") == "meanwhile" }
+        #expect(try a.stop() == .exited(0))
+        #expect(try b.stop() == .exited(0))
+    }
+
+    @Test func conflictsAreDecidedOffline() throws {
+        let node = try RunningNode(isLive: true)
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
+        let b = try SyncedFolder("b", url: node.url, key: node.rootKey)
+        try a.write("base", to: "f")
+        try a.once()
+        try b.once()
+        try a.write("A's", to: "f")
+        try b.write("B's", to: "f")
+        try a.once()
+        try b.once()
+        try a.once()
+        #expect(a.files() == b.files())
+        #expect(a.files().count == 1)
+        let winner = a.read("f")
+        try node.stop()
+        let listed = try a.command(["conflicts", "list", "--json"], in: a.folder)
+        let items = Document(json: listed.output)["items"].items
+        #expect(items.map { $0["path"].text } == ["/f"], "\(listed)")
+        let explained = try a.command(["sync", a.folder, "--explain", a.path("f")])
+        #expect(explained.output.contains("loser:"), "\(explained)")
+        let resolved = try a.command(["conflicts", "resolve", "/f", "--pick", "loser", "--folder", a.folder])
+        #expect(resolved.code == 0, "\(resolved)")
+        #expect(a.read("f") != winner && a.read("f") != nil)
+        try node.start()
+        try a.once()
+        try b.once()
+        #expect(b.read("f") == a.read("f"))
+        #expect(try node.conflicts().isEmpty)
+    }
+
+    @Test func aKeyThatMayReadAPart() throws {
+        let node = try RunningNode(isLive: true)
+        try node.put("/files/open/in", "for all")
+        try node.put("/files/closed/out", "for some")
+        let reader = try key(node, #"[{"path":"/open/**","allow":["read","list"]}]"#)
+        let a = try SyncedFolder("a", url: node.url, key: reader.key)
+        try a.once()
+        #expect(Set(a.files().keys) == ["open/in"])
+        try a.write("edited", to: "open/in")
+        try a.write("own", to: "open/own")
+        let told = try a.once(expecting: 1)
+        #expect(told.contains("not sent"))
+        #expect(a.read("open/in") == "edited")
+        #expect(try node.content("/open/in") == "for all")
+        #expect(try node.content("/open/own") == nil)
+        // Nothing of what it may not see is anywhere in the folder.
+        let found = try ChildProcess(["-rla", "for some", a.folder], program: "/bin/grep", in: "/", output: a.home.appending("found"), error: "/dev/null")
+        #expect(try found.wait() == .exited(1))
+    }
+
+    @Test func aRevokedKey() throws {
+        let node = try RunningNode(isLive: true)
+        let made = try key(node, #"[{"path":"/**","allow":["read","list","write","delete"]}]"#)
+        let a = try SyncedFolder("a", url: node.url, key: made.key)
+        try a.start()
+        try a.write("before", to: "f")
+        try eventually("the node has it") { try node.content("/f") == "before" }
+        #expect(try node.send("DELETE", "/auth/keys/\(made.id)").status == 204)
+        try eventually("it is told") { a.process?.errors.contains("not connected") == true }
+        try a.write("after", to: "f")
+        #expect(try a.stop() == .exited(0))
+        #expect(a.read("f") == "after")
+        #expect(try node.content("/f") == "before")
+    }
+
+    @Test func theNetworkBreaks() throws {
+        let node = try RunningNode(isLive: true)
+        let proxy = try CuttingProxy(to: node.port)
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
+        for number in 0..<6 { try Data(noise(2_000_000, seed: UInt64(number) + 1)).write(to: URL(filePath: a.path("f\(number)"))) }
+        try a.once()
+        let b = try SyncedFolder("b", url: proxy.url, key: node.rootKey)
+        proxy.set(answers: 5_000_000)
+        _ = try b.command(["sync", b.folder, proxy.url, "--once"])
+        for (name, data) in b.files() { #expect(a.files()[name] == data, "no half file") }
+        proxy.set()
+        try b.once()
+        #expect(a.files() == b.files())
+        #expect(proxy.passed < 12_500_000, "what had come was not fetched again")
+    }
+
+    @Test func aFileThatTheDiskDoesNotTake() throws {
+        let node = try RunningNode(isLive: true)
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
+        try Data(noise(6_000_000, seed: 3)).write(to: URL(filePath: a.path("large")))
+        try a.write("small", to: "small")
+        try a.once()
+        let b = try SyncedFolder("b", url: node.url, key: node.rootKey)
+        let limited = try b.command(["sync", b.folder, node.url, "--once"], fileSizeLimit: 4 << 20)
+        #expect(limited.code == 1)
+        #expect(limited.errors.contains("not placed: large"), "\(limited)")
+        #expect(Set(b.files().keys) == ["small"], "nothing half, and nothing else waits")
+        try b.once()
+        #expect(b.files() == a.files())
+    }
+
+    @Test func wrongUse() throws {
+        let node = try RunningNode(isLive: true)
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
+        #expect(try a.command(["sync", a.path("missing"), node.url]).code == 1)
+        #expect(try a.command(["sync", a.folder]).errors.contains("not paired"))
+        #expect(try a.command(["sync", a.folder, node.url, "--limit-up", "fast"]).code == 2)
+        try a.once()
+        let other = try a.command(["sync", a.folder, "http://127.0.0.1:1", "--once"])
+        #expect(other.code == 1 && other.errors.contains("is paired with"))
+        // As if its disk were not mounted.
+        try FileManager.default.moveItem(atPath: a.path(".pando"), toPath: a.home.appending("aside"))
+        let unmounted = try a.command(["sync", a.folder, node.url, "--once"])
+        #expect(unmounted.code == 1 && unmounted.errors.contains("mounted"))
+    }
+}
