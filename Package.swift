@@ -67,7 +67,7 @@ let package = Package(
         module("Merkle", ["Content", "Causality"], settings: hot),
         module("Access", ["Content", "Merkle", crypto]),
         module("Replication", ["Content", "Merkle", "Causality", "Access"]),
-        module("Platform", ["Content", "CLinux"]),
+        module("Platform", ["Content", "CLinux"], settings: loose),
         module("Objects", ["Content", "Platform", "CLMDB", "CZstd"], settings: hot),
         module("FileDatabase", ["Content", "Objects", "Merkle", "Causality", "Access", "Platform"]),
         module("Node", [

@@ -1,3 +1,6 @@
+// Its own half of the C library's declarations, where it was loaded before Glibc.
+import Foundation
+
 #if canImport(Glibc)
 import CLinux
 import Glibc

@@ -1,3 +1,4 @@
+// Its own half of the C library's declarations, where it was loaded before Glibc.
 import Foundation
 
 #if canImport(Glibc)

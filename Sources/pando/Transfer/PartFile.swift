@@ -3,6 +3,9 @@ import Foundation
 import Content
 import HTTPClient
 
+// Its own half of the C library's declarations, where it was loaded before Glibc.
+import Foundation
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
