@@ -1,4 +1,5 @@
 import Access
+import FileDatabase
 import Merkle
 import Platform
 import Synchronization
@@ -13,6 +14,8 @@ final class ArchiveOrders: Sendable {
     struct Order: Sendable {
         var paths: [TreePath]
         var format: ArchiveFormat
+        /// Of the state to pack; nil for that of when it is fetched.
+        var moment: Moment?
         /// Who ordered it, and alone may fetch it.
         var identity: Principal.Identity
     }

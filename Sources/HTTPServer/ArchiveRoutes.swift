@@ -29,6 +29,7 @@ private func orderArchive(_ call: Call, _ orders: ArchiveOrders) async throws ->
     guard let format = ArchiveFormat(rawValue: formatName) else {
         throw Problem(.badRequest, "'format' is '\(formatName.prefix(80))'; zip and tar are known")
     }
+    let moment = try fields.moment("at")
     try fields.finish()
     var paths: [TreePath] = []
     // What lies below another would be packed twice.
@@ -36,13 +37,14 @@ private func orderArchive(_ call: Call, _ orders: ArchiveOrders) async throws ->
         try Call.refuseView(path)
         paths.append(path)
     }
-    try await call.database.threads.run { [paths, view = call.database.view] in
+    try await call.database.threads.run { [paths, database = call.database] in
+        let view = try database.view(at: moment ?? .now).view
         for path in paths {
             guard call.mayKnow(path), let info = try view.info(at: path) else { throw Problem.notFound(path) }
             if info.kind != .directory { try call.require(.read, path) }
         }
     }
-    let id = orders.add(ArchiveOrders.Order(paths: paths, format: format, identity: call.principal.identity))
+    let id = orders.add(ArchiveOrders.Order(paths: paths, format: format, moment: moment, identity: call.principal.identity))
     let name = (paths.count == 1 ? paths[0].name : paths[0].parent?.name) ?? "files"
     return .json(.created) { json in
         json.object { json in
@@ -58,7 +60,8 @@ private func sendArchive(_ call: Call, _ orders: ArchiveOrders) async throws -> 
         throw Problem(.notFound, "no such archive was ordered, or too long ago; order it again with POST /archives")
     }
     let (database, rules) = (call.database, call.principal.rules)
-    let walk = ArchiveWalk(order.paths, of: database, rules: rules)
+    let view = try await database.threads.run { try database.view(at: order.moment ?? .now).view }
+    let walk = ArchiveWalk(order.paths, in: view, of: database, rules: rules)
     var headers: HTTPFields = [
         .contentType: order.format == .zip ? "application/zip" : "application/x-tar", .cacheControl: "no-store",
         .xContentTypeOptions: "nosniff", .contentDisposition: "attachment",

@@ -50,10 +50,10 @@ struct ArchiveWalk: Sendable {
     private var items: ArraySlice<FileInfo> = []
 
     /// - Parameter paths: in order, none below another.
-    init(_ paths: [TreePath], of database: FileDatabase, rules: RuleSet) {
+    init(_ paths: [TreePath], in view: TreeView, of database: FileDatabase, rules: RuleSet) {
         self.database = database
         self.rules = rules
-        view = database.view
+        self.view = view
         selected = paths[...]
         // The deepest directory that holds them all.
         var base = paths.first?.parent ?? .root
