@@ -62,7 +62,7 @@ extension OpenAPI {
         "properties":{"path":{"type":"string"},"kind":{"enum":["modify-modify","modify-delete","file-directory"]},"winner":{"$ref":"#/components/schemas/Version"},
         "losers":{"type":"array","items":{"$ref":"#/components/schemas/Version"}}}}},"next":{"type":["string","null"]}}},
         "Order":{"type":"object","required":["paths"],"additionalProperties":false,"properties":{"paths":{"type":"array","minItems":1,
-        "items":{"type":"string"}},"format":{"enum":["zip","tar"]}}},
+        "items":{"type":"string"}},"format":{"enum":["zip","tar"]},"at":{"type":"string"}}},
         "Restore":{"type":"object","required":["path"],"additionalProperties":false,"properties":{"path":{"type":"string"},"at":{"type":"string"},
         "version":{"type":"string"},"preview":{"type":"boolean"}}},
         "NewSnapshot":{"type":"object","required":["name"],"additionalProperties":false,"properties":{"name":{"type":"string"},"metadata":{}}},
