@@ -10,18 +10,19 @@ let package = Package(
         .package(name: "pando", path: ".."),
     ],
     targets: [
+        .target(name: "CFuzzer"),
         .executableTarget(
             name: "fuzz",
             dependencies: [
+                "CFuzzer",
                 .product(name: "FileDatabase", package: "pando"),
                 .product(name: "PandoStorage", package: "pando"),
                 .product(name: "PandoProtocol", package: "pando"),
             ],
             swiftSettings: [
                 .treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility"),
-                .unsafeFlags(["-parse-as-library"]),
             ],
-            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]),
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,17 +1,23 @@
+import CFuzzer
 import Foundation
 
-/// What libFuzzer calls with each input. Which decoder gets it, the environment variable `FUZZ_DECODER` says.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    decoder(Array(UnsafeBufferPointer(start: data, count: count)))
-    return 0
-}
+/// Gives libFuzzer the decoder that the environment variable `FUZZ_DECODER` names.
+@main
+struct Fuzz {
+    nonisolated(unsafe) private static var decoder: @Sendable ([UInt8]) -> Void = { _ in }
 
-private let decoder: @Sendable ([UInt8]) -> Void = {
-    let name = ProcessInfo.processInfo.environment["FUZZ_DECODER"] ?? ""
-    guard let decoder = Decoders.all[name] else {
-        FileHandle.standardError.write(Data("set FUZZ_DECODER to one of \(Decoders.all.keys.sorted().joined(separator: " "))\n".utf8))
-        exit(2)
+    static func main() {
+        let name = ProcessInfo.processInfo.environment["FUZZ_DECODER"] ?? ""
+        guard let chosen = Decoders.all[name] else {
+            FileHandle.standardError.write(Data("set FUZZ_DECODER to one of \(Decoders.all.keys.sorted().joined(separator: " "))\n".utf8))
+            exit(2)
+        }
+        decoder = chosen
+        var count = CommandLine.argc
+        var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv
+        exit(LLVMFuzzerRunDriver(&count, &arguments) { data, size in
+            Fuzz.decoder(Array(UnsafeBufferPointer(start: data, count: size)))
+            return 0
+        })
     }
-    return decoder
-}()
+}
