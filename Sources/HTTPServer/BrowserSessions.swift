@@ -1,29 +1,15 @@
-import Access
 import Content
+import Foundation
 import HTTPTypes
 import Hummingbird
 import Node
-import Platform
-import Synchronization
 
 /// Sessions by cookie, for what a browser fetches by itself: pictures, films and downloads, whose requests cannot carry a
-/// bearer token, and whose URLs must not.
+/// bearer token, and whose URLs must not; and for new tokens, when a page was reloaded or a token has ended.
 ///
 /// A cookie comes along with requests that other pages cause, so it counts for reading alone, and only where the browser says
-/// that the request comes from the console (`Sec-Fetch-Site`) or from nobody. It is a random name for a token that is held
-/// here: when the token ends, so does what it can do.
-final class BrowserSessions: Sendable {
-    private struct Session {
-        var token: String
-        var began: ContinuousClock.Instant
-    }
-
-    /// A browser has one; what is beyond is somebody who makes them on purpose, and the oldest go.
-    private static let maximum = 10_000
-    /// As long as a token is good.
-    static let lifetime = Duration.seconds(TokenClaims.userLifetime)
-
-    private let sessions = Mutex<[ContentHash: Session]>([:])
+/// that the request comes from the console (`Sec-Fetch-Site`) or from nobody.
+struct BrowserSessions: Sendable {
     /// Cookies do not tell ports apart, so nodes on one machine need names of their own.
     private let cookieName: String
     private let isEncrypted: Bool
@@ -33,39 +19,21 @@ final class BrowserSessions: Sendable {
         cookieName = "pando-" + node.id.description.prefix(12)
     }
 
-    /// Begins a session, or goes on with the request's own under a new token.
-    /// - Returns: the cookie to set.
-    func begin(_ token: String, _ request: Request) -> String {
-        let now = ContinuousClock.now
-        let known = cookie(of: request)
-        let secret = sessions.withLock { sessions in
-            sessions = sessions.filter { now - $0.value.began < BrowserSessions.lifetime }
-            let kept = known.flatMap { sessions[BrowserSessions.name($0)] == nil ? nil : $0 }
-            if kept == nil, sessions.count >= BrowserSessions.maximum,
-                let oldest = sessions.min(by: { $0.value.began < $1.value.began })
-            {
-                sessions[oldest.key] = nil
+    /// The secret that a request shows, whatever it is worth; nil if it may not count: see above.
+    func secret(of request: Request) -> String? {
+        guard request.method == .get || request.method == .head, BrowserSessions.isOwn(request) else { return nil }
+        return cookie(of: request)
+    }
+
+    /// The secret that a request shows, for ending it.
+    func cookie(of request: Request) -> String? {
+        for header in request.headers[values: .cookie] {
+            for pair in header.split(separator: ";") {
+                let pair = pair.drop { $0 == " " }
+                if pair.hasPrefix(cookieName + "=") { return String(pair.dropFirst(cookieName.count + 1)) }
             }
-            let secret = kept ?? SystemRandomness().bytes(32).hex
-            sessions[BrowserSessions.name(secret)] = Session(token: token, began: now)
-            return secret
         }
-        return setCookie(secret, lifetime: Int(BrowserSessions.lifetime.components.seconds))
-    }
-
-    /// Ends the request's session.
-    /// - Returns: the cookie that removes the browser's.
-    func end(_ request: Request) -> String {
-        if let secret = cookie(of: request) { sessions.withLock { $0[BrowserSessions.name(secret)] = nil } }
-        return setCookie("", lifetime: 0)
-    }
-
-    /// The token of the request's session, if it may count: see above.
-    func token(of request: Request) -> String? {
-        guard request.method == .get || request.method == .head, BrowserSessions.isOwn(request), let secret = cookie(of: request) else {
-            return nil
-        }
-        return sessions.withLock { $0[BrowserSessions.name(secret)]?.token }
+        return nil
     }
 
     /// Whether the browser says that its own page, or nobody, caused the request. Programs say nothing.
@@ -76,22 +44,12 @@ final class BrowserSessions: Sendable {
         }
     }
 
-    private func setCookie(_ value: String, lifetime: Int) -> String {
-        "\(cookieName)=\(value); Path=/; Max-Age=\(lifetime); HttpOnly; SameSite=Strict\(isEncrypted ? "; Secure" : "")"
+    /// The header that gives a browser its cookie.
+    /// - Parameter session: nil to take it away.
+    func setCookie(_ session: BrowserSession?, now: Date) -> String {
+        let lifetime = session.map { max(0, Int($0.expiresAt.timeIntervalSince(now))) } ?? 0
+        return "\(cookieName)=\(session?.secret ?? ""); Path=/; Max-Age=\(lifetime); HttpOnly; SameSite=Strict\(isEncrypted ? "; Secure" : "")"
     }
-
-    private func cookie(of request: Request) -> String? {
-        for header in request.headers[values: .cookie] {
-            for pair in header.split(separator: ";") {
-                let pair = pair.drop { $0 == " " }
-                if pair.hasPrefix(cookieName + "=") { return String(pair.dropFirst(cookieName.count + 1)) }
-            }
-        }
-        return nil
-    }
-
-    /// What a session is known by here: whoever reads this process' memory or a dump of it does not find the cookies.
-    private static func name(_ secret: String) -> ContentHash { ContentHash(sha256: secret.utf8) }
 }
 
 extension HTTPField.Name {

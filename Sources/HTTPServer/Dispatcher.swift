@@ -78,7 +78,9 @@ struct Dispatcher: HTTPResponder {
     }
 
     private func authenticateByTokenOrSession(_ request: Request) async throws -> Principal {
-        if request.headers[.authorization] == nil, let token = sessions.token(of: request) { return try await node.authenticate(token) }
+        if request.headers[.authorization] == nil, let secret = sessions.secret(of: request), let holder = try node.principal(ofSession: secret) {
+            return holder
+        }
         return try await Call.authenticate(request, node)
     }
 

@@ -61,13 +61,16 @@ extension Node {
     ///
     /// - Throws: `NodeError(.unauthorized)` for a token that is broken, expired, of another cluster, of a revoked key or
     ///   of a removed member.
-    public func authenticate(_ token: String) async throws -> Principal {
+    public func authenticate(_ token: String) async throws -> Principal { try await check(token).principal }
+
+    /// What a token says, and what its holder may do.
+    func check(_ token: String) async throws -> Sessions.Checked {
         let cluster = try cluster()
         let now = Int64(clock.date.timeIntervalSince1970)
         let name = ContentHash(sha256: token.utf8)
         if let known = sessions.withLock({ $0.checked[name] }) {
             guard known.claims.exp > now else { throw NodeError(.unauthorized, "the token has expired; get a new one") }
-            if known.root == cluster.root { return known.principal }
+            if known.root == cluster.root { return known }
         }
         guard let claims = await Tokens.verify(token, publicKey: { cluster.members[$0].flatMap { [UInt8](hex: $0.publicKey) } }) else {
             if let issuer = Tokens.unverifiedIssuer(of: token), try wasRemoved(issuer) {
@@ -82,12 +85,12 @@ extension Node {
         else {
             throw NodeError(.unauthorized, "the token is not valid yet, or for too long; check the clocks")
         }
-        let principal = try principal(claims, cluster)
+        let checked = Sessions.Checked(claims: claims, principal: try principal(claims, cluster), root: cluster.root)
         sessions.withLock { sessions in
             if sessions.checked.count >= Sessions.maximumChecked { sessions.checked = [:] }
-            sessions.checked[name] = Sessions.Checked(claims: claims, principal: principal, root: cluster.root)
+            sessions.checked[name] = checked
         }
-        return principal
+        return checked
     }
 
     private func principal(_ claims: TokenClaims, _ cluster: Cluster) throws -> Principal {
@@ -104,11 +107,19 @@ extension Node {
             return Principal(identity: .owner, rules: .everything)
         case .user:
             guard claims.aud == cluster.id else { throw NodeError(.unauthorized, "the token is of another cluster") }
-            guard let key = cluster.keys[claims.sub], key.expiresAt.map({ $0 > clock.date }) ?? true else {
+            guard var principal = principal(ofHolder: claims.sub, cluster) else {
                 throw NodeError(.unauthorized, "the token's key was revoked or has expired")
             }
-            return Principal(identity: .key(key.id), rules: key.ruleSet, node: claims.node.flatMap { NodeID($0) })
+            principal.node = claims.node.flatMap { NodeID($0) }
+            return principal
         }
+    }
+
+    /// What a person may do: the holder of a key, or the owner of the data directory; nil for a key that is not good any more.
+    func principal(ofHolder holder: String, _ cluster: Cluster) -> Principal? {
+        if holder == TokenClaims.owner { return Principal(identity: .owner, rules: .everything) }
+        guard let key = cluster.keys[holder], key.expiresAt.map({ $0 > clock.date }) ?? true else { return nil }
+        return Principal(identity: .key(key.id), rules: key.ruleSet)
     }
 
     /// Who holds this token or API key. For programs that cannot exchange the one for the other.
@@ -119,7 +130,7 @@ extension Node {
     }
 
     /// The key that a user's text is. Who shows wrong ones waits.
-    private func checkedKey(_ text: String, _ cluster: Cluster, client: String, now: Date) throws -> ClusterDocument.Key {
+    func checkedKey(_ text: String, _ cluster: Cluster, client: String, now: Date) throws -> ClusterDocument.Key {
         guard let key = key(text, cluster, now: now) else {
             // Only the wrong wait: a key is too long to guess, and many people may share an address.
             if let wait = guesses.withLock({ $0.wait(for: client, now: now) }) {

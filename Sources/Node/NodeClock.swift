@@ -58,7 +58,7 @@ public final class NodeClock: TimeSource {
     public func wait(_ duration: Duration) async throws { try await system.wait(duration) }
 
     /// The time as a date, for what people read.
-    var date: Date { Date(timeIntervalSince1970: Double(wallMicroseconds()) / 1e6) }
+    public var date: Date { Date(timeIntervalSince1970: Double(wallMicroseconds()) / 1e6) }
 
     var isSettled: Bool {
         let monotonic = monotonicMicroseconds()

@@ -2,7 +2,7 @@ import Foundation
 import Platform
 import Synchronization
 
-/// The refresh tokens in their file, which is added to at each change and written anew now and then.
+/// The refresh tokens and sessions in their file, which is added to at each change and written anew now and then.
 final class RefreshJournal: Sendable {
     private struct State {
         var chains: RefreshChains
@@ -31,12 +31,26 @@ final class RefreshJournal: Sendable {
     }
 
     /// Makes a token the good one of its chain; durable on return.
-    func extend(_ token: RefreshChains.Token, keyID: String, expiresAt: Date, now: Date) async throws {
+    func extend(_ token: RefreshChains.Token, keyID: String, expiresAt: Date, isSession: Bool = false, now: Date) async throws {
         state.withLock { state in
-            state.chains.extend(token, keyID: keyID, expiresAt: expiresAt, now: now)
+            state.chains.extend(token, keyID: keyID, expiresAt: expiresAt, isSession: isSession, now: now)
             note(token.chain, &state)
         }
         try await write()
+    }
+
+    /// The session whose secret this is; nil if it is none.
+    func session(_ token: RefreshChains.Token, now: Date) -> RefreshChains.Chain? { state.withLock { $0.chains.session(token, now: now) } }
+
+    /// Ends a session; also after a restart.
+    func end(_ session: RefreshChains.Token, now: Date) async throws {
+        let isKnown = state.withLock { state in
+            guard state.chains.session(session, now: now) != nil else { return false }
+            state.chains.end(session)
+            note(session.chain, &state)
+            return true
+        }
+        if isKnown { try await write() }
     }
 
     /// The chain whose good token this is; nil if it is none.

@@ -36,7 +36,7 @@ struct ConsoleTests {
             let module = try node.send("GET", place + name, as: .nobody)
             #expect(module.status == 200, "\(name)")
             #expect(module["content-type"] == "text/javascript; charset=utf-8")
-            open += String(decoding: module.body, as: UTF8.self).matches(of: /(?:from|import|import\() ?"\.\/([a-z]+\.js)"/).map { String($0.1) }
+            open += String(decoding: module.body, as: UTF8.self).matches(of: /(?:from|import|import\() ?"\.\/([a-z0-9]+\.js)"/).map { String($0.1) }
         }
         #expect(seen.count > 15)
         for target in [place + "nothing.js", "/console/0123456789abcdef/app.js", "/console/", "/console/x/../app.js"] {
@@ -50,8 +50,10 @@ struct ConsoleTests {
         let node = try RunningNode()
         try node.put("/files/f", "content")
         #expect(try node.send("POST", "/auth/session", as: .nobody).status == 401)
+        #expect(try node.send("POST", "/auth/session", ["Sec-Fetch-Site": "cross-site"]).status == 403)
         let begun = try node.send("POST", "/auth/session")
-        #expect(begun.status == 204)
+        #expect(begun.status == 200)
+        #expect(begun.json["holder"].text == "owner")
         let header = try #require(begun["set-cookie"])
         #expect(header.contains("; HttpOnly") && header.contains("; SameSite=Strict") && !header.contains("Secure"))
         let cookie = String(header.prefix { $0 != ";" })
@@ -72,27 +74,57 @@ struct ConsoleTests {
         #expect(try node.send("GET", "/files/f", ["Cookie": cookie], as: .token("wrong")).status == 401)
         #expect(try node.send("GET", "/auth/session", ["Cookie": cookie], as: .nobody).json["token"].text?.isEmpty == false)
         #expect(try node.send("GET", "/auth/session", ["Cookie": cookie, "Sec-Fetch-Site": "cross-site"], as: .nobody).status == 204)
-        // Going on with it keeps its name; what is no session of this node gets a new one.
-        #expect(try node.send("POST", "/auth/session", ["Cookie": cookie])["set-cookie"]?.hasPrefix(cookie + ";") == true)
         let name = cookie.prefix { $0 != "=" }
         #expect(try node.send("POST", "/auth/session", ["Cookie": "\(name)=chosen"])["set-cookie"]?.contains("chosen") == false)
         #expect(try status("DELETE", "/auth/session", ["Sec-Fetch-Site": "cross-site"]) == 403)
         #expect(try status("DELETE", "/auth/session") == 204)
         #expect(try status("GET", "/files/f") == 401)
         #expect(try node.send("GET", "/auth/session", ["Cookie": cookie], as: .nobody).status == 204)
+        // Whoever logs in anew has one session, not two.
+        let cookies = try (0..<2).reduce(into: [String]()) { cookies, _ in
+            let answer = try node.send("POST", "/auth/session", cookies.last.map { ["Cookie": $0] } ?? [:])
+            let header = try #require(answer["set-cookie"])
+            cookies.append(String(header.prefix { $0 != ";" }))
+        }
+        #expect(try cookies.map { try node.send("GET", "/files/f", ["Cookie": $0], as: .nobody).status } == [401, 200])
     }
 
-    @Test("A session ends with its key")
-    func revoked() throws {
+    @Test("A session that a key began lasts for a week, through a restart, gives tokens, and ends with the key; one that a token began ends with the token")
+    func keySession() throws {
         let node = try RunningNode()
         try node.put("/files/f", "content")
         let key = try node.send("POST", "/auth/keys", body: Array(#"{"label": "k", "rules": [{"path": "/**", "allow": ["read"]}]}"#.utf8)).json
-        let grant = try node.send("POST", "/auth/token", body: Array("{\"api_key\": \"\(try #require(key["api_key"].text))\"}".utf8), as: .nobody).json
-        let begun = try node.send("POST", "/auth/session", as: .token(try #require(grant["token"].text)))
-        let cookie = String(try #require(begun["set-cookie"]).prefix { $0 != ";" })
+        let secret = try #require(key["api_key"].text)
+        func begin(_ key: String) throws -> Answer { try node.send("POST", "/auth/session", body: Array("{\"api_key\": \"\(key)\"}".utf8), as: .nobody) }
+        #expect(try begin(String(secret.dropLast()) + (secret.hasSuffix("0") ? "1" : "0")).status == 401)
+        let begun = try begin(secret)
+        #expect(begun.status == 200)
+        #expect(begun.json["holder"].text == key["id"].text)
+        let header = try #require(begun["set-cookie"])
+        let cookie = String(header.prefix { $0 != ";" })
+        func lifetime(_ answer: Answer) -> Int? { answer["set-cookie"].flatMap { $0.firstMatch(of: /Max-Age=(\d+)/) }.flatMap { Int($0.1) } }
+        #expect(lifetime(begun).map { (604_790...604_800).contains($0) } == true)
+        let token = try #require(begun.json["token"].text)
+        let byToken = try node.send("POST", "/auth/session", as: .token(token))
+        #expect(lifetime(byToken).map { (1...3600).contains($0) } == true)
+        // The cookie is no refresh token, and a refresh token no cookie.
+        let value = String(try #require(cookie.split(separator: "=").last))
+        let forged = "{\"refresh_token\": \"\(value.replacing("pandos", with: "pandor"))\"}"
+        #expect(try node.send("POST", "/auth/refresh", body: Array(forged.utf8), as: .nobody).status == 401)
+        let grant = try node.send("POST", "/auth/token", body: Array("{\"api_key\": \"\(secret)\"}".utf8), as: .nobody).json
+        let refresh = try #require(grant["refresh_token"].text).replacing("pandor", with: "pandos")
+        let wrong = cookie.prefix { $0 != "=" } + "=" + refresh
+        #expect(try node.send("GET", "/files/f", ["Cookie": wrong], as: .nobody).status == 401)
+        try node.restart()
         #expect(try node.send("GET", "/files/f", ["Cookie": cookie], as: .nobody).status == 200)
-        #expect(try node.send("DELETE", "/auth/keys/\(try #require(key["id"].text))").status == 204)
+        let again = try node.send("GET", "/auth/session", ["Cookie": cookie], as: .nobody).json
+        let renewed = try #require(again["token"].text)
+        #expect(try node.send("GET", "/files/f", as: .token(renewed)).status == 200)
+        #expect(!String(decoding: try node.directory.read("data/refresh-tokens"), as: UTF8.self).contains(value.suffix(64)))
+        let id = try #require(key["id"].text)
+        #expect(try node.send("DELETE", "/auth/keys/\(id)").status == 204)
         #expect(try node.send("GET", "/files/f", ["Cookie": cookie], as: .nobody).status == 401)
+        #expect(try node.send("GET", "/auth/session", ["Cookie": cookie], as: .nobody).status == 204)
     }
 
     @Test("What a browser could run is served as a download in a sandbox, other files in a sandbox, PDF without one")

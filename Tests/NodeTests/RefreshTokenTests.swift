@@ -39,6 +39,28 @@ struct RefreshTokenTests {
         #expect(try await again.use(token(3, 1), now: now) == nil)
     }
 
+    @Test("A session's secret stays good until it is ended, also after a restart, and is no refresh token")
+    func sessions() async throws {
+        let directory = try TemporaryDirectory()
+        let journal = try open(directory)
+        for chain in 1...2 { try await journal.extend(token(chain, 1), keyID: "k", expiresAt: later, isSession: true, now: now) }
+        for opened in [journal, try open(directory)] {
+            #expect(try await opened.use(token(1, 1), now: now) == nil)
+            #expect(opened.session(token(1, 2), now: now) == nil)
+            #expect(opened.session(token(1, 1), now: later) == nil)
+            #expect(opened.session(token(1, 1), now: now)?.keyID == "k")
+        }
+        try await journal.extend(token(3, 1), keyID: "k", expiresAt: later, now: now)
+        #expect(journal.session(token(3, 1), now: now) == nil)
+        try await journal.end(token(3, 1), now: now)
+        try await journal.end(token(2, 2), now: now)
+        try await journal.end(token(1, 1), now: now)
+        let again = try open(directory)
+        #expect(again.session(token(1, 1), now: now) == nil)
+        #expect(again.session(token(2, 1), now: now) != nil)
+        #expect(try await again.use(token(3, 1), now: now) != nil)
+    }
+
     @Test("Ends in time, and is forgotten then")
     func expiry() async throws {
         let directory = try TemporaryDirectory()

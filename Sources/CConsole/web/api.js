@@ -12,7 +12,8 @@ export class ApiError extends Error {
   get isOffline() { return this.status === 0; }
 }
 
-async function asError(response) {
+/** What a response says that is no success. */
+export async function asError(response) {
   // What a proxy says for a node that it does not reach.
   if (response.status === 502 || response.status === 504) return new ApiError(0, texts.errors.offline);
   let problem = {};
@@ -21,18 +22,31 @@ async function asError(response) {
   return new ApiError(response.status, problem.path ? `${problem.path}: ${detail}` : detail, problem);
 }
 
-/** Who is at work. The token lives in this object and nowhere else; pictures and downloads go by a cookie that no script sees. */
+/** Tells the other tabs, which share the session's cookie, who holds it now. */
+const tabs = new BroadcastChannel("session");
+
+/**
+ * Who is at work. The token lives in this object and nowhere else. What renews it, and fetches pictures and downloads, is a cookie
+ * that no script sees: so a session goes on after a reload, an hour, and a restart of the node.
+ */
 class Session extends EventTarget {
   #token = null;
-  #refreshToken = null;
+  /** The id of the key. */
+  #holder = null;
   #timer;
   #renewal = null;
+
+  constructor() {
+    super();
+    tabs.addEventListener("message", ({ data }) => { if (this.isOpen && data !== this.#holder) this.#end(); });
+  }
 
   get isOpen() { return this.#token !== null; }
 
   /** Goes on after a reload, if the browser's session still holds. */
   async resume() {
-    const response = await this.#plain("GET", "/auth/session");
+    if (localStorage.getItem("leaving")) await this.#leave();
+    const response = await this.#plain("GET");
     if (response.status === 204) return false;
     this.#take(await response.json());
     return true;
@@ -40,28 +54,25 @@ class Session extends EventTarget {
 
   /** @param secret an API key, or a token as `pando token` prints it. */
   async open(secret) {
-    if (secret.startsWith("pando_")) {
-      const response = await this.#plain("POST", "/auth/token", JSON.stringify({ api_key: secret }));
-      this.#take(await response.json());
-    } else {
-      this.#take({ token: secret });
-    }
-    try {
-      await this.renewCookie();
-    } catch (error) {
-      this.#token = null;
-      throw error;
-    }
+    const response = await this.#plain("POST", secret.startsWith("pando_")
+      ? { body: JSON.stringify({ api_key: secret }), headers: { "Content-Type": "application/json" } } : { headers: { Authorization: `Bearer ${secret}` } });
+    this.#take(await response.json());
+    tabs.postMessage(this.#holder);
   }
 
   async close() {
-    clearTimeout(this.#timer);
-    this.#token = this.#refreshToken = null;
-    try { await this.#plain("DELETE", "/auth/session"); } catch { /* it ends by itself within the hour */ }
+    this.#forget();
+    tabs.postMessage(null);
+    // A node that is not reached is told at the next visit, before anything else.
+    localStorage.setItem("leaving", "1");
+    await this.#leave().catch(() => {});
     this.dispatchEvent(new Event("ended"));
   }
 
-  renewCookie() { return this.send("POST", "/auth/session"); }
+  async #leave() {
+    await this.#plain("DELETE");
+    localStorage.removeItem("leaving");
+  }
 
   /** For requests that `fetch` cannot make. @returns the token that it goes by. */
   authorize(request) {
@@ -100,37 +111,35 @@ class Session extends EventTarget {
   }
 
   async #exchange() {
-    if (!this.#refreshToken) return this.#end();
-    try {
-      const response = await this.#plain("POST", "/auth/refresh", JSON.stringify({ refresh_token: this.#refreshToken }));
-      this.#take(await response.json());
-      await this.send("POST", "/auth/session", { isRetry: true });
-      return true;
-    } catch (error) {
-      if (error.isOffline) throw error;
-      return this.#end();
-    }
+    const response = await this.#plain("GET");
+    const grant = response.status === 204 ? null : await response.json();
+    // Somebody else may have logged in meanwhile, in another tab.
+    if (grant?.holder !== this.#holder) return this.#end();
+    this.#take(grant);
+    return true;
   }
 
   #end() {
     const wasOpen = this.isOpen;
-    clearTimeout(this.#timer);
-    this.#token = this.#refreshToken = null;
+    this.#forget();
     if (wasOpen) this.dispatchEvent(new CustomEvent("ended", { detail: texts.login.ended }));
     return false;
   }
 
-  #take({ token, expires_in: lifetime, refresh_token: refreshToken }) {
-    this.#token = token;
-    this.#refreshToken = refreshToken ?? null;
+  #forget() {
     clearTimeout(this.#timer);
-    // Before it ends, so that pictures do not fail in between.
-    if (lifetime && refreshToken) this.#timer = setTimeout(() => this.renew(this.#token).catch(() => {}), Math.max(10, lifetime - 120) * 1000);
+    this.#token = this.#holder = null;
   }
 
-  async #plain(method, path, body) {
-    const headers = body === undefined ? {} : { "Content-Type": "application/json" };
-    const response = await reach(path, { method, body, headers, credentials: "same-origin", cache: "no-store" });
+  #take({ token, expires_in: lifetime, holder }) {
+    this.#token = token;
+    this.#holder = holder;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.renew(token).catch(() => {}), Math.max(10, lifetime - 120) * 1000);
+  }
+
+  async #plain(method, options) {
+    const response = await reach("/auth/session", { method, ...options, credentials: "same-origin", cache: "no-store" });
     if (!response.ok) throw await asError(response);
     return response;
   }

@@ -1,4 +1,3 @@
-import { session } from "./api.js";
 import { empty } from "./dialog.js";
 import { h, replace } from "./dom.js";
 import { bytes } from "./format.js";
@@ -86,26 +85,9 @@ async function content(item, url, signal, tools) {
 
 const nothing = (item, text) => empty("file", text, `${item.content_type ?? ""} · ${bytes(item.size)}`);
 
-/** A picture. Where the session's cookie has ended, it is renewed once. */
-export function picture(item, url) {
-  let isRetry = false;
-  const image = h("img", {
-    src: url, alt: T.image(item.name), draggable: "false", on: {
-      async error() {
-        if (!isRetry) {
-          isRetry = true;
-          try {
-            await session.renewCookie();
-            image.src = url;
-            return;
-          } catch { /* told below */ }
-        }
-        image.replaceWith(nothing(item, T.failed));
-      },
-    },
-  });
-  return image;
-}
+export const picture = (item, url) => h("img", {
+  src: url, alt: T.image(item.name), draggable: "false", on: { error: (event) => event.target.replaceWith(nothing(item, T.failed)) },
+});
 
 function media(kind, url) {
   return h(kind, { src: url, controls: true, autoplay: false, preload: "metadata" });
