@@ -43,8 +43,20 @@ static const unsigned char files_js[] = {
 static const unsigned char list_js[] = {
 #embed "web/list.js"
 };
+static const unsigned char menu_js[] = {
+#embed "web/menu.js"
+};
 static const unsigned char upload_js[] = {
 #embed "web/upload.js"
+};
+static const unsigned char transfer_js[] = {
+#embed "web/transfer.js"
+};
+static const unsigned char chunker_js[] = {
+#embed "web/chunker.js"
+};
+static const unsigned char sha256_js[] = {
+#embed "web/sha256.js"
 };
 static const unsigned char sort_js[] = {
 #embed "web/sort.js"
@@ -103,7 +115,11 @@ static const struct PandoConsoleFile files[] = {
     {"dialog.js", dialog_js, sizeof dialog_js},
     {"files.js", files_js, sizeof files_js},
     {"list.js", list_js, sizeof list_js},
+    {"menu.js", menu_js, sizeof menu_js},
     {"upload.js", upload_js, sizeof upload_js},
+    {"transfer.js", transfer_js, sizeof transfer_js},
+    {"chunker.js", chunker_js, sizeof chunker_js},
+    {"sha256.js", sha256_js, sizeof sha256_js},
     {"sort.js", sort_js, sizeof sort_js},
     {"preview.js", preview_js, sizeof preview_js},
     {"details.js", details_js, sizeof details_js},

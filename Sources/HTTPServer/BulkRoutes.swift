@@ -24,22 +24,21 @@ private func missingObjects(_ call: Call) async throws -> Response {
     guard body.readableBytes % ContentHash.byteCount == 0 else {
         throw Problem(.badRequest, "the body must be hashes of \(ContentHash.byteCount) bytes each")
     }
-    var answer = body
-    if call.principal.rules.isUnrestricted {
-        let store = call.database.store
-        answer = try await call.database.threads.run {
-            let hashes = body.withUnsafeReadableBytes { bytes in
-                stride(from: 0, to: bytes.count, by: ContentHash.byteCount).map {
-                    ContentHash(UnsafeRawBufferPointer(rebasing: bytes[$0..<$0 + ContentHash.byteCount]))
-                }
-            }
-            let missing = try store.missing(among: hashes)
-            var answer = ByteBufferAllocator().buffer(capacity: missing.count * ContentHash.byteCount)
-            for hash in missing { hash.withBytes { _ = answer.writeBytes($0) } }
-            return answer
+    let hashes = body.withUnsafeReadableBytes { bytes in
+        stride(from: 0, to: bytes.count, by: ContentHash.byteCount).map {
+            ContentHash(UnsafeRawBufferPointer(rebasing: bytes[$0..<$0 + ContentHash.byteCount]))
         }
     }
-    // To others all is missing: what is here may belong to files that they must not know of.
+    // To others than those with all rights all is missing but what they have sent themselves: what is here may belong to files
+    // that they must not know of, and not even the time of a look for it may tell.
+    let unproven = call.principal.rules.isUnrestricted ? [] : Set(call.node.uploads.unproven(hashes, of: call.principal.identity))
+    let store = call.database.store
+    let answer = try await call.database.threads.run {
+        let absent = Set(try store.missing(among: hashes.filter { !unproven.contains($0) })).union(unproven)
+        var answer = ByteBufferAllocator().buffer(capacity: hashes.count * ContentHash.byteCount)
+        for hash in hashes where absent.contains(hash) { hash.withBytes { _ = answer.writeBytes($0) } }
+        return answer
+    }
     return Response(status: .ok, headers: [.contentType: "application/octet-stream"], body: ResponseBody(byteBuffer: answer))
 }
 

@@ -9,17 +9,20 @@ import NIOCore
 import Objects
 import Platform
 
-/// `PUT /files/{path}`: the body becomes the file; with a slash at the end and no body, a directory.
+/// `PUT /files/{path}`: the body becomes the file; with a slash at the end and no body, a directory; with `chunks=true`, a file
+/// of the chunks whose hashes are the body.
 func putFile(_ call: Call) async throws -> Response {
     let place = try call.filePath()
     let path = place.path
-    try call.refuseQuery()
+    var query = try call.query()
+    let isOfChunks = try query.flag("chunks") ?? false
+    try query.finish()
     try Call.refuseView(path)
     try call.require(.write, path)
     let condition = try WriteCondition(call.request.headers)
     do {
-        return place.hasSlash
-            ? try await putDirectory(call, path, condition) : try await putFile(call, path, condition)
+        if place.hasSlash { return try await putDirectory(call, path, condition) }
+        return isOfChunks ? try await putChunks(call, path, condition) : try await putFile(call, path, condition)
     } catch let error as DatabaseError where error.code == .preconditionFailed && !call.principal.may(.read, path) {
         // The reason names the content, which is not for everyone who may write.
         throw Problem(.preconditionFailed, "the condition does not hold", path: path)
@@ -61,10 +64,21 @@ private func putFile(_ call: Call, _ path: TreePath, _ condition: WriteCondition
         }
         (content, objects) = try await upload.finish()
     }
-    let value = FileValue(
-        content: content, mediaType: headers.mediaType, isExecutable: headers.isExecutable,
-        modifiedAt: headers.modifiedAt ?? Int64(clamping: database.now) * 1000)
-    return written(try await database.put(.file(value), at: path, objects: objects, if: condition))
+    return written(try await database.put(.file(headers.value(content, database)), at: path, objects: objects, if: condition))
+}
+
+/// A file whose chunks were sent to `/bulk/objects`, so that an upload that broke off goes on where it stopped.
+private func putChunks(_ call: Call, _ path: TreePath, _ condition: WriteCondition) async throws -> Response {
+    let headers = try FileHeaders(call.request.headers, name: path.name ?? "")
+    let database = call.database
+    try await database.threads.run { try database.checkPut(isDirectory: false, at: path, if: condition) }
+    var list = ChunkList(call.node, call.principal)
+    try await call.readBody { piece in
+        list.add(piece)
+        try await list.drain()
+    }
+    let (content, objects) = try await list.finish(path)
+    return written(try await database.put(.file(headers.value(content, database)), at: path, objects: objects, if: condition))
 }
 
 private func written(_ result: WriteResult) -> Response {
@@ -103,5 +117,10 @@ private struct FileHeaders {
         case "true": isExecutable = true
         default: throw Problem(.badRequest, "'Pando-Executable' must be true or false")
         }
+    }
+
+    func value(_ content: FileContent, _ database: FileDatabase) -> FileValue {
+        FileValue(
+            content: content, mediaType: mediaType, isExecutable: isExecutable, modifiedAt: modifiedAt ?? Int64(clamping: database.now) * 1000)
     }
 }

@@ -59,6 +59,60 @@ struct BadBinaryTests {
         #expect(try node.send("POST", "/bulk/missing", body: [UInt8](repeating: 0, count: 64)).body.count == 64)
     }
 
+    @Test("A file of chunks that were sent has the content, the hash and the type that it would have had as bytes; of bad lists comes nothing")
+    func chunkLists() throws {
+        let node = try RunningNode()
+        var bytes = noise(3 << 20, seed: 5)
+        bytes += bytes[..<(1 << 20)]
+        let put = try node.send("PUT", "/files/whole.md", body: bytes).json
+        let list = try node.get("/files/whole.md?chunks=true").json["chunks"].items
+        let hashes = list.flatMap { $0["hash"].text.flatMap { [UInt8](hexadecimal: $0) } ?? [] }
+        #expect(list.count > 8 && hashes.count == 32 * list.count)
+        let root = try node.root()
+        let manifest = try #require(put["content_hash"].text.flatMap { [UInt8](hexadecimal: $0) })
+        for (what, target, status, body) in [
+            ("nothing", "/files/a?chunks=true", 400, []), ("half a hash", "/files/a?chunks=true", 400, Array(hashes.dropLast())),
+            ("a manifest", "/files/a?chunks=true", 400, manifest), ("unknown", "/files/a?chunks=true", 400, hashes + noise(32, seed: 1)),
+            ("a file's child", "/files/whole.md/a?chunks=true", 409, hashes), ("a flag", "/files/a?chunks=yes", 400, hashes),
+            ("the view", "/files/.conflicts/a?chunks=true", 405, hashes), ("the system", "/files/.system/a?chunks=true", 404, hashes),
+        ] as [(String, String, Int, [UInt8])] {
+            let answer = try node.send("PUT", target, body: body)
+            expectRefusal(answer, status, what: what)
+            if what == "unknown" { #expect(answer.json["missing"].items.count == 1) }
+            #expect(try node.root() == root, "\(what)")
+        }
+        #expect(try node.send("PUT", "/files/whole.md?chunks=true", ["If-None-Match": "*"], body: hashes).status == 412)
+        let made = try node.send("PUT", "/files/made.md?chunks=true", ["If-None-Match": "*", "Pando-Modified-At": "2020-02-03T04:05:06.000Z"], body: hashes)
+        #expect(made.status == 201)
+        #expect(made.json["content_hash"].text == put["content_hash"].text)
+        #expect(made.json["size"].number == bytes.count)
+        #expect(made.json["content_type"].text == "text/markdown")
+        #expect(made.json["modified_at"].text == "2020-02-03T04:05:06.000Z")
+        #expect(try node.get("/files/made.md").body == bytes)
+        #expect(try node.send("PUT", "/files/one?chunks=true", body: Array(hashes[..<32])).json["size"].number == list[0]["size"].number)
+    }
+
+    @Test("Whoever may not see everything makes files of chunks that they have sent, and is told of those alone that they are here")
+    func provenChunks() throws {
+        let node = try RunningNode()
+        let hidden = noise(70_000, seed: 6)
+        _ = try node.send("PUT", "/files/hidden", body: hidden)
+        let rules = #"{"label": "k", "rules": [{"path": "/mine/**", "allow": ["read", "write"]}]}"#
+        let key = try #require(try node.send("POST", "/auth/keys", body: Array(rules.utf8)).json["api_key"].text)
+        let grant = try node.send("POST", "/auth/token", body: Array("{\"api_key\": \"\(key)\"}".utf8), as: .nobody).json
+        let bearer = Bearer.token(try #require(grant["token"].text))
+        let name = hash(.chunk, hidden)
+        #expect(try node.send("POST", "/bulk/missing", body: name, as: bearer).body == name)
+        let refused = try node.send("PUT", "/files/mine/a?chunks=true", body: name, as: bearer)
+        expectRefusal(refused, 400, what: "unproven")
+        #expect(refused.json["missing"].items.count == 1)
+        #expect(try node.send("POST", "/bulk/objects", body: chunk(hidden) + [0], as: bearer).status == 200)
+        #expect(try node.send("POST", "/bulk/missing", body: name, as: bearer).body.isEmpty)
+        #expect(try node.send("PUT", "/files/mine/a?chunks=true", body: name, as: bearer).status == 201)
+        #expect(try node.send("PUT", "/files/other?chunks=true", body: name, as: bearer).status == 404)
+        #expect(try node.send("GET", "/files/mine/a", as: bearer).body == hidden)
+    }
+
     /// A canonical text or byte string of less than 128 bytes.
     func text(_ text: String) -> [UInt8] { [UInt8(text.utf8.count)] + Array(text.utf8) }
 

@@ -95,7 +95,9 @@ enum LeakTable {
                 .path("", headers: ["If-None-Match": "*"]), Probe { "/files/.conflicts" + $0.dropFirst(6) }, Probe { _ in "/files/assets/?recursive=true" },
                 .path("?at=2026-11-25T12:00:00Z"), .path("?recursive=true&limit=1"),
             ],
-            "PUT /files/{path...}": [.path(""), .path("", headers: ["If-None-Match": "*"]), .path("", headers: ["If-Match": "*"]), .path("/")],
+            "PUT /files/{path...}": [.path(""), .path("", headers: ["If-None-Match": "*"]), .path("", headers: ["If-Match": "*"]), .path("/"),
+                Probe("/files/assets/stolen?chunks=true", bytes: { raw($1) }), Probe("/files/assets/stolen?chunks=true", bytes: { raw($1) + raw($1) }),
+            ],
             "DELETE /files/{path...}": [.path(""), .path("?recursive=true"), Probe { _ in "/files/hidden-qz?recursive=true" }],
             "PATCH /files/{path...}": [.path("", json: #"{"to": "/assets/stolen"}"#), Probe("/files/assets/one", json: { hidden, _ in #"{"to": "\#(hidden.dropFirst(6))"}"# })],
             "POST /files/copy": [
@@ -171,7 +173,7 @@ enum LeakTable {
             })],
             "GET /auth/keys": [Probe { _ in "/auth/keys" }],
             "DELETE /auth/keys/{id}": [Probe { _ in "/auth/keys/0000000000000000" }],
-            // A session is a token in a cookie, and knows what the token does.
+            // A session is its holder in a cookie, and knows what they do.
             "POST /auth/session": [Probe("/auth/session", json: { _, _ in "" }).random],
             "GET /auth/session": [Probe { _ in "/auth/session" }],
             "DELETE /auth/session": [Probe { _ in "/auth/session" }],

@@ -1,5 +1,5 @@
 import { Live, session } from "./api.js";
-import { button, empty, fail } from "./dialog.js";
+import { button, empty, fail, notify } from "./dialog.js";
 import { h, replace, settle } from "./dom.js";
 import { icon } from "./icons.js";
 import { texts } from "./texts.js";
@@ -257,6 +257,10 @@ async function start() {
   paintConflicts(conflicts ?? 0);
   countConflicts();
   await show();
+  if (sessionStorage.getItem("uploading")) {
+    sessionStorage.removeItem("uploading");
+    notify(texts.upload.broken, { isLong: true });
+  }
   // The other pages, so that they are there when the node is not.
   setTimeout(() => { for (const load of Object.values(pages)) load().catch(() => {}); }, 4000);
 }

@@ -67,7 +67,7 @@ export function ask(title, label, value, yes, check = () => "") {
 let notices;
 
 /** Says something at the edge of the page, for a while; with an action for longer. */
-export function notify(text, { action, label, isError = false } = {}) {
+export function notify(text, { action, label, isError = false, isLong = !!action } = {}) {
   notices ??= document.body.appendChild(h("div", { class: "notices", role: "status", "aria-live": "polite" }));
   const notice = h("div", { class: isError ? "notice bad" : "notice" }, isError && icon("warning"), h("span", { text }));
   const remove = () => notice.remove();
@@ -75,7 +75,7 @@ export function notify(text, { action, label, isError = false } = {}) {
   notice.append(h("button", { type: "button", class: "quiet icon-only", "aria-label": texts.app.close, on: { click: remove } }, icon("close", 16)));
   notices.append(notice);
   while (notices.children.length > 4) notices.firstChild.remove();
-  let timer = setTimeout(remove, action ? 20000 : isError ? 12000 : 5000);
+  let timer = setTimeout(remove, isLong ? 20000 : isError ? 12000 : 5000);
   const hold = () => clearTimeout(timer);
   const release = () => { timer = setTimeout(remove, 6000); };
   for (const [event, handler] of [["pointerenter", hold], ["focusin", hold], ["pointerleave", release], ["focusout", release]]) notice.addEventListener(event, handler);

@@ -6,6 +6,7 @@ import { exactly, fileURL, isWithin, join, nameOf, parent } from "./format.js";
 import { pattern } from "./globs.js";
 import { icon } from "./icons.js";
 import "./list.js";
+import { menu } from "./menu.js";
 import { sorted } from "./sort.js";
 import { texts } from "./texts.js";
 
@@ -133,7 +134,7 @@ class FilesPage {
       if (isAnew) {
         clearTimeout(this.spinner);
         this.list.hidden = true;
-        replace(this.stateArea, broken(error, () => this.load(true)));
+        replace(this.stateArea, this.at && (error.status === 404 || error.status === 410) ? empty("time", texts.time.unknown, texts.time.unknownHint) : broken(error, () => this.load(true)));
         this.drawButtons();
       }
       return;
@@ -193,7 +194,11 @@ class FilesPage {
     if (hadFocus) [...this.buttons.querySelectorAll("button")].find((button) => button.getAttribute("aria-label") === hadFocus)?.focus();
 
     const parts = [];
-    if (this.at) parts.push(icon("time", 18), h("span", { text: texts.time.as(this.when ? exactly(this.when) : this.at) }), h("a", { href: linkTo("files", this.path), text: texts.time.live }));
+    if (this.at) {
+      const name = this.when ? exactly(this.when) : /^\d{4}-\d\d-\d\dT/.test(this.at) ? exactly(this.at) : texts.time.snapshot(this.at);
+      parts.push(icon("time", 18), h("span", { text: texts.time.as(name) }), h("a", { href: linkTo("files", this.path), text: texts.time.live }));
+      if (!count) parts.push(h("span", { class: "grow" }), make("undo", texts.time.restoreFolder, () => import("./time.js").then(({ restore }) => restore(this.at, name, this.path))));
+    }
     if (count) {
       parts.push(h("strong", { text: T.selected(count) }), h("span", { class: "grow" }));
       parts.push(menu(make("download", T.download, () => {}), [[`${T.download} ${T.zip}`, () => this.download("zip")], [`${T.download} ${T.tar}`, () => this.download("tar")]], count === 1 && this.list.selection[0]?.kind === "file" ? () => save(this.url(this.list.selection[0].path), this.list.selection[0].name) : null));
@@ -255,7 +260,7 @@ class FilesPage {
       const to = join(parent(item.path), name);
       try {
         await session.json("PATCH", fileURL(item.path), { body: { to } });
-        notify(T.renamed(name));
+        this.offer(T.renamed(name), [{ ...item, to }], moveBack);
         await this.load(false);
         this.list.moveTo(to);
       } catch (error) { fail(error); }
@@ -269,11 +274,24 @@ class FilesPage {
     const isMove = kind === "move";
     const target = await chooseFolder(isMove ? T.moveTo(items.length) : T.copyTo(items.length), isMove ? T.moveHere : T.copyHere, this.path);
     if (target === undefined) return;
-    const done = await each(items, (item) => isMove
-      ? session.json("PATCH", fileURL(item.path), { body: { to: join(target, item.name) } })
-      : session.post("/files/copy", { from: item.path, to: join(target, item.name) }));
-    if (done.length) notify(isMove ? T.moved(done.length, target) : T.copied(done.length, target));
+    const done = await each(items.map((item) => ({ ...item, to: join(target, item.name) })), ({ path, to }) => isMove
+      ? session.json("PATCH", fileURL(path), { body: { to } })
+      : session.post("/files/copy", { from: path, to }));
+    if (done.length) this.offer(isMove ? T.moved(done.length, target) : T.copied(done.length, target), done, isMove ? moveBack : removeCopy);
     this.load(false);
+  }
+
+  /** Says what was done, and how it is taken back, item by item. */
+  offer(text, done, undo, said = T.takenBack) {
+    notify(text, {
+      label: T.undo,
+      action: async () => {
+        // The last first: what was done may have built on what was done before.
+        const back = await each(done.toReversed(), undo);
+        if (back.length) notify(said(back.length, back[0].name));
+        this.load(false);
+      },
+    });
   }
 
   async remove() {
@@ -286,14 +304,7 @@ class FilesPage {
     if (next) this.list.moveTo(next.path);
     this.list.focus();
     if (!done.length) return;
-    notify(T.removed(done.length, done[0].name), {
-      label: T.undo,
-      action: async () => {
-        const back = await each(done, (item) => session.post("/versions/restore", { path: item.path, at: before }));
-        if (back.length) notify(T.undone(back.length, back[0].name));
-        this.load(false);
-      },
-    });
+    this.offer(T.removed(done.length, done[0].name), done, (item) => session.post("/versions/restore", { path: item.path, at: before }), T.undone);
   }
 
   async download(format) {
@@ -344,6 +355,13 @@ class FilesPage {
   }
 }
 
+const moveBack = ({ path, to }) => session.json("PATCH", fileURL(to), { body: { to: path } });
+
+/** A copy that was changed since stays. */
+const removeCopy = ({ to, kind, content_hash: hash }) => (kind === "directory"
+  ? session.send("DELETE", fileURL(to, "?recursive=true"))
+  : session.send("DELETE", fileURL(to), { headers: hash ? { "If-Match": `"${hash}"` } : {} }));
+
 /** Does something with each item, and tells how many it failed for. @returns those that it worked for. */
 async function each(items, body) {
   const done = [];
@@ -369,39 +387,4 @@ export function save(url, name) {
   document.body.append(link);
   link.click();
   link.remove();
-}
-
-/** A button with a menu below it. `whole`, if given, is what the button does itself. */
-export function menu(opener, entries, whole) {
-  if (whole) {
-    opener.addEventListener("click", whole);
-    return opener;
-  }
-  const list = h("div", { class: "menu-list", role: "menu", hidden: true }, entries.map(([text, action]) => h("button", {
-    type: "button", role: "menuitem", text, on: { click: () => { close(); action(); } },
-  })));
-  const element = h("div", { class: "menu" }, opener, list);
-  const close = () => {
-    list.hidden = true;
-    opener.setAttribute("aria-expanded", "false");
-    removeEventListener("pointerdown", outside, true);
-  };
-  const outside = (event) => { if (!element.contains(event.target)) close(); };
-  opener.setAttribute("aria-haspopup", "menu");
-  opener.setAttribute("aria-expanded", "false");
-  opener.addEventListener("click", () => {
-    if (!list.hidden) return close();
-    list.hidden = false;
-    opener.setAttribute("aria-expanded", "true");
-    addEventListener("pointerdown", outside, true);
-    list.firstChild.focus();
-  });
-  element.addEventListener("keydown", (event) => {
-    const all = [...list.children];
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (event.key === "Escape" && !list.hidden) { close(); opener.focus(); event.stopPropagation(); }
-    else if (step && !list.hidden) { all.at((all.indexOf(document.activeElement) + step) % all.length).focus(); event.preventDefault(); }
-    else if (event.key === "Tab") close();
-  });
-  return element;
 }

@@ -1,17 +1,18 @@
-import { ApiError, session } from "./api.js";
+import { session } from "./api.js";
 import { dialog, actions, button } from "./dialog.js";
 import { h, pause, replace } from "./dom.js";
-import { bytes, fileURL, join, nameOf, span } from "./format.js";
+import { bytes, join, nameOf, span } from "./format.js";
 import { another } from "./names.js";
 import { texts } from "./texts.js";
+import { Transfer } from "./transfer.js";
 
-/** Requests under way at once: enough to hide their round trips, few enough that each gets on. */
+/** Files under way at once: enough to hide their round trips, few enough that each gets on. */
 const lanes = 3;
 const maximumShown = 60;
 
 /**
- * Uploads, one after another whatever page is shown. A file goes up as one request. Pausing ends those under way, and they begin anew;
- * what has arrived is not sent again. Where the node is not reached, they wait until it is.
+ * Uploads, one after another whatever page is shown. What has arrived is not sent again, whether they were paused, the page was
+ * loaded anew, or the node was not reached; in that case they wait until it is.
  */
 class UploadPanel extends HTMLElement {
   #queue = [];
@@ -20,12 +21,15 @@ class UploadPanel extends HTMLElement {
   #failed = [];
   #isPaused = false;
   #isOffline = false;
+  #stop = new AbortController();
   #answer = null;
   #asking = Promise.resolve();
-  #sent = 0;
+  /** Of what is done and of all, in bytes. */
+  #doneBytes = 0;
   #total = 0;
   #count = 0;
-  #began = 0;
+  /** Since when, and since how many bytes, the rate is measured. */
+  #mark = { time: 0, sent: 0 };
   #painting = 0;
 
   connectedCallback() {
@@ -41,41 +45,58 @@ class UploadPanel extends HTMLElement {
     this.close = button(texts.upload.close, () => this.clear());
     this.append(h("div", { class: "row between" }, this.title_, this.rate), this.bar, this.items,
       h("p", { class: "soft small note", text: texts.upload.note }), h("div", { class: "row" }, this.toggle, this.again, this.cancel, this.close));
+    addEventListener("beforeunload", (event) => { if (this.#isBusy) event.preventDefault(); });
     this.#paint();
   }
 
   /** @param entries `{path, file}`, or `{path}` alone for an empty folder. */
   add(entries) {
-    if (!this.#isBusy) { this.#began = performance.now(); this.#sent = this.#total = 0; this.#done = []; this.#failed = []; this.#count = 0; this.#answer = null; }
-    for (const entry of entries) {
-      this.#queue.push({ ...entry, size: entry.file?.size ?? 0, sent: 0, tries: 0, request: null, error: "" });
-      this.#total += entry.file?.size ?? 0;
+    if (!this.#isBusy) {
+      this.#doneBytes = this.#total = this.#count = 0;
+      this.#done = [];
+      this.#failed = [];
+      this.#answer = null;
+    }
+    for (const { path, file } of entries) {
+      this.#queue.push({ transfer: new Transfer(path, file, () => this.#paint()), tries: 0, error: "", isCancelled: false });
+      this.#total += file?.size ?? 0;
       this.#count += 1;
     }
+    this.#measure();
     this.#pump();
   }
 
   pause() {
     this.#isPaused = true;
-    for (const job of this.#active) job.request?.abort();
+    this.#abort();
     this.#paint();
   }
 
   resume() {
     this.#isPaused = false;
+    this.#measure();
     this.#pump();
   }
 
   stop() {
-    for (const job of [...this.#active, ...this.#queue]) { this.#total -= job.size; this.#count -= 1; job.isCancelled = true; }
+    for (const job of this.#active) job.isCancelled = true;
     this.#queue = [];
-    for (const job of this.#active) job.request?.abort();
+    this.#abort();
     this.#isPaused = false;
+    this.#total = this.#doneBytes;
+    this.#count = this.#done.length + this.#failed.length;
     this.#finish();
-    if (!this.#done.length && !this.#failed.length) this.clear();
+    if (!this.#count) this.clear();
+  }
+
+  #abort() {
+    this.#stop.abort();
+    this.#stop = new AbortController();
   }
 
   get #isBusy() { return this.#queue.length > 0 || this.#active.size > 0; }
+  get #sent() { return [...this.#active, ...this.#queue].reduce((sum, { transfer }) => sum + transfer.sent, this.#doneBytes); }
+  #measure() { this.#mark = { time: performance.now(), sent: this.#sent }; }
 
   clear() {
     this.#done = [];
@@ -87,6 +108,7 @@ class UploadPanel extends HTMLElement {
     const failed = this.#failed;
     this.#failed = [];
     for (const job of failed) { job.error = ""; job.tries = 0; this.#queue.push(job); }
+    this.#measure();
     this.#pump();
   }
 
@@ -96,29 +118,30 @@ class UploadPanel extends HTMLElement {
       this.#active.add(job);
       this.#run(job);
     }
+    remember(this.#isBusy);
     this.#paint();
   }
 
   async #run(job) {
+    const { signal } = this.#stop;
     try {
-      await this.#send(job, true);
+      await this.#send(job, signal);
       this.#isOffline = false;
+      this.#doneBytes += job.transfer.size;
       this.#done.push(job);
     } catch (error) {
-      this.#sent -= job.sent;
-      job.sent = 0;
       if (job.isCancelled) {
         // Counted out already.
-      } else if (error.name === "AbortError" || this.#isPaused) {
+      } else if (signal.aborted) {
         this.#queue.unshift(job);
       } else if (error.status === 0 || error.status === 429 || error.status === 503) {
         this.#isOffline = true;
         job.tries += 1;
         this.#paint();
         await pause(Math.min(10000, 500 * 2 ** job.tries));
-        this.#queue.unshift(job);
+        if (!job.isCancelled) this.#queue.unshift(job);
       } else {
-        job.error = error.message;
+        job.error = error.name === "NotReadableError" || error.name === "NotFoundError" ? texts.upload.unreadable : error.message;
         this.#failed.push(job);
       }
     }
@@ -128,21 +151,24 @@ class UploadPanel extends HTMLElement {
   }
 
   #finish() {
+    remember(false);
     this.#paint();
     this.dispatchEvent(new Event("finished"));
   }
 
-  async #send(job, isNew) {
-    try {
-      await this.#put(job, isNew ? { "If-None-Match": "*" } : {});
-    } catch (error) {
-      if (error.status === 401 && await session.renew(job.token)) return this.#send(job, isNew);
-      if (error.status !== 412 || !isNew) throw error;
-      const choice = await this.#ask(nameOf(job.path));
-      if (choice === "replace") return this.#send(job, false);
-      if (choice === "both") { job.path = another(job.path); return this.#send(job, true); }
+  async #send({ transfer }, signal) {
+    for (let isNew = true; ;) {
+      try {
+        return await transfer.send(isNew, signal);
+      } catch (error) {
+        if (error.status !== 412 || !isNew) throw error;
+      }
+      // What is there with this content was uploaded before.
+      if (await transfer.isThere(signal)) return;
+      const choice = await this.#ask(nameOf(transfer.path));
       if (choice === "skip") return;
-      throw new ApiError(409, texts.upload.skipped);
+      if (choice === "both") transfer.path = another(transfer.path);
+      else isNew = false;
     }
   }
 
@@ -158,37 +184,6 @@ class UploadPanel extends HTMLElement {
     return question;
   }
 
-  #put(job, headers) {
-    return new Promise((done, fail) => {
-      const request = job.request = new XMLHttpRequest();
-      request.open("PUT", fileURL(job.path) + (job.file ? "" : "/"));
-      job.token = session.authorize(request);
-      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
-      if (job.file?.lastModified) request.setRequestHeader("Pando-Modified-At", new Date(job.file.lastModified).toISOString());
-      request.upload.addEventListener("progress", (event) => {
-        const sent = Math.min(event.loaded, job.size);
-        this.#sent += sent - job.sent;
-        job.sent = sent;
-        this.#paint();
-      });
-      request.addEventListener("load", () => {
-        job.request = null;
-        if (request.status < 300) {
-          this.#sent += job.size - job.sent;
-          job.sent = job.size;
-          return done();
-        }
-        let detail = `${request.status} ${request.statusText}`;
-        try { detail = JSON.parse(request.responseText).detail ?? detail; } catch { /* not one of ours */ }
-        fail(new ApiError(request.status, detail));
-      });
-      request.addEventListener("error", () => fail(new ApiError(0, texts.errors.offline)));
-      request.addEventListener("abort", () => fail(new DOMException("", "AbortError")));
-      // Without a type: the node guesses it from the name, the same for every browser.
-      request.send(job.file?.slice(0, job.file.size, "") ?? null);
-    });
-  }
-
   // MARK: Drawing
 
   #paint() {
@@ -201,11 +196,12 @@ class UploadPanel extends HTMLElement {
     if (this.hidden) return;
     const isBusy = this.#isBusy;
     this.title_.textContent = isBusy ? texts.upload.title(this.#done.length, this.#count) : this.#failed.length ? texts.upload.failed(this.#failed.length) : texts.upload.done(this.#done.length);
-    const seconds = (performance.now() - this.#began) / 1000;
-    const rate = this.#sent / Math.max(seconds, 0.1);
+    const sent = this.#sent;
+    const seconds = (performance.now() - this.#mark.time) / 1000;
+    const rate = (sent - this.#mark.sent) / Math.max(seconds, 0.1);
     this.rate.textContent = !isBusy ? "" : this.#isPaused ? texts.upload.paused : this.#isOffline ? texts.upload.offline
-      : texts.upload.rate(bytes(Math.round(rate)), seconds > 2 ? span((this.#total - this.#sent) / rate) : "");
-    this.bar.value = this.#total ? this.#sent / this.#total : this.#done.length / Math.max(this.#count, 1);
+      : texts.upload.rate(bytes(Math.round(rate)), seconds > 2 ? span((this.#total - sent) / rate) : "");
+    this.bar.value = this.#total ? sent / this.#total : this.#done.length / Math.max(this.#count, 1);
     this.bar.hidden = !isBusy;
     this.toggle.hidden = this.cancel.hidden = !isBusy;
     this.querySelector(".note").hidden = !this.#isPaused;
@@ -214,8 +210,8 @@ class UploadPanel extends HTMLElement {
     this.close.hidden = isBusy;
     const jobs = [...this.#failed, ...this.#active, ...this.#queue].slice(0, maximumShown);
     this.items.hidden = !jobs.length;
-    replace(this.items, jobs.map((job) => h("li", {}, h("span", { text: job.path, title: job.path }),
-      h("span", { class: job.error ? "error" : "soft", text: job.error || (job.sent ? `${Math.floor((100 * job.sent) / job.size)} %` : texts.upload.waiting) }))));
+    replace(this.items, jobs.map(({ error, transfer: { path, size, sent } }) => h("li", {}, h("span", { text: path, title: path }),
+      h("span", { class: error ? "error" : "soft", text: error || (sent ? `${Math.floor((100 * sent) / size)} %` : texts.upload.waiting) }))));
   }
 }
 
@@ -257,6 +253,12 @@ export async function dropped(roots, directory) {
 }
 
 export const chosen = (files, directory) => [...files].map((file) => ({ path: join(directory, (file.webkitRelativePath || file.name).normalize("NFC")), file }));
+
+/** So that a page that is loaded anew can say that uploads were broken off. Files stay with the browser's user: only they can give them again. */
+function remember(isBusy) {
+  if (isBusy) sessionStorage.setItem("uploading", "1");
+  else sessionStorage.removeItem("uploading");
+}
 
 let panel;
 export function uploads() {

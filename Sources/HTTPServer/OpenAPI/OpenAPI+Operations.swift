@@ -7,6 +7,7 @@ extension OpenAPI {
         Operation(
             method: .put, pattern: "/files/{path...}", summary: "Write a file; with a slash at the end and no body, make a directory.", tag: "Files",
             parameters: [
+                .flag("chunks", "The body is the hashes of the file's chunks, which are here."),
                 .header("If-Match", "Only if the file has this content: its ETag."), .header("If-None-Match", "'*': only where nothing is."),
             ],
             body: .bytes, answers: [(200, .json("Written")), (201, .json("Written"))], refusals: [409, 412, 507]),
