@@ -12,8 +12,12 @@ SCREENSHOTS = os.path.abspath(os.environ.get("PANDO_SCREENSHOTS") or os.path.joi
 class Browser:
     def __init__(self, downloads):
         options = webdriver.ChromeOptions()
-        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb", "--no-proxy-server"):
+        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb", "--no-proxy-server",
+                         # A page that browsers take for an insecure one, as they do those of a LAN without TLS.
+                         "--host-resolver-rules=MAP studio.test 127.0.0.1"):
             options.add_argument(argument)
+        # Nodes make their certificates themselves.
+        options.accept_insecure_certs = True
         options.binary_location = "/usr/bin/chromium"
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         options.add_experimental_option("prefs", {"download.default_directory": downloads, "download.prompt_for_download": False})
@@ -111,8 +115,23 @@ class Browser:
 
     # The console
 
-    def log_in(self, node, key):
-        self.open(node.page + "/")
+    def throttle(self, rate):
+        """Sends up at so many bytes a second; 0 for as fast as it goes."""
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": rate or -1})
+
+    def leave_tab(self):
+        """Ends the tab, in the middle of whatever it does, and goes on in another."""
+        old = self.driver.current_window_handle
+        self.driver.switch_to.new_window("tab")
+        new = self.driver.current_window_handle
+        self.driver.switch_to.window(old)
+        self.driver.close()
+        self.driver.switch_to.window(new)
+        self.size(1440, 900)
+
+    def log_in(self, node, key, page=None):
+        self.open((page or node.page) + "/")
         self.type("#key", key)
         self.click("form button.primary")
         self.find(".shell")

@@ -1,5 +1,5 @@
 """Nodes of the built program, for tests of the console."""
-import http.client, json, os, subprocess, tempfile, time
+import http.client, json, os, ssl, subprocess, tempfile, time
 
 PROGRAM = os.path.abspath(os.environ.get("PANDO_PROGRAM") or os.path.join(os.path.dirname(__file__), "../../.build-release/release/pando"))
 
@@ -11,7 +11,7 @@ class Node:
         self.host = "127.0.0.1:0"
         self.start()
         self.page, self.proxy = self.url, None
-        if os.environ.get("PANDO_CONSOLE_DEV"):
+        if os.environ.get("PANDO_CONSOLE_DEV") and self.scheme == "http":
             # The console as it is in the source tree, whatever the program was built with.
             script = os.path.join(os.path.dirname(__file__), "../../scripts/console-dev")
             self.proxy = subprocess.Popen([script, self.url, "0"], stdout=subprocess.PIPE, text=True)
@@ -25,7 +25,7 @@ class Node:
         self.process = subprocess.Popen(
             [PROGRAM, "serve", "--data", self.data, "--port", self.host.split(":")[1], "--label", self.name, *self.arguments], stdout=self.out, stderr=self.out)
         self.url = wait_for(lambda: self._address(began), f"node {self.name} listens")
-        self.host = self.url.split("//")[1]
+        self.scheme, self.host = self.url.split("://")
 
     def text(self):
         self.out.flush()
@@ -39,7 +39,8 @@ class Node:
         return text.rsplit("listens at ", 1)[1].split()[0] if text.count("listens at ") > began else None
 
     def call(self, method, path, body=None, headers=None, token=None):
-        connection = http.client.HTTPConnection(self.host, timeout=60)
+        connection = (http.client.HTTPConnection(self.host, timeout=60) if self.scheme == "http"
+                      else http.client.HTTPSConnection(self.host, timeout=60, context=ssl._create_unverified_context()))
         if body is not None and not isinstance(body, (bytes, str)):
             body = json.dumps(body)
         connection.request(method, path, body, {"Authorization": "Bearer " + (token or self.token), **(headers or {})})
@@ -61,6 +62,10 @@ class Node:
         if self.proxy:
             self.proxy.terminate()
         self.stop()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(30)
 
     def stop(self):
         self.process.terminate()

@@ -1,9 +1,12 @@
 // What the console computes without a page: difference, patterns, order, names. Run by `node --test`; run.py runs it in the browser too.
+import { chunks, cut, frames } from "../../Sources/CConsole/web/chunker.js";
+import { sha256 } from "../../Sources/CConsole/web/sha256.js";
 import { another } from "../../Sources/CConsole/web/names.js";
 import { difference, lines } from "../../Sources/CConsole/web/diff.js";
 import { below, matches, pattern } from "../../Sources/CConsole/web/globs.js";
 import { sorted } from "../../Sources/CConsole/web/sort.js";
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import test from "node:test";
 
 /** mulberry32: the same numbers for the same seed. */
@@ -77,4 +80,41 @@ test("a free name", () => {
   assert.equal(another("/x/a (2).txt"), "/x/a (3).txt");
   assert.equal(another("/.profile"), "/.profile (2)");
   assert.equal(another("/x.d/a"), "/x.d/a (2)");
+});
+
+test("hashes of all lengths", () => {
+  for (let length = 0; length < 300; length++) {
+    const bytes = Uint8Array.from({ length }, (_, at) => at * 7 + length);
+    assert.equal(Buffer.from(sha256(bytes)).toString("hex"), createHash("sha256").update(bytes).digest("hex"), `${length} bytes`);
+  }
+});
+
+test("chunks: cut by content alone, as long as they may be, whole, and as the node takes them", async () => {
+  const next = random(7);
+  const noise = Uint8Array.from({ length: 6 << 20 }, () => next(256));
+  const file = new Blob([noise, new Uint8Array(3 << 20), noise.subarray(100)]);
+  const found = [];
+  for await (const chunk of chunks(file)) found.push(chunk);
+  assert.deepEqual(Buffer.concat(found.map(({ bytes }) => bytes)), Buffer.from(await file.arrayBuffer()));
+  for (const { size } of found.slice(0, -1)) assert.ok(size > 64 << 10 && size <= 1 << 20, `${size} bytes`);
+  assert.deepEqual(found.map(({ offset }) => offset), found.map((_, at) => found.slice(0, at).reduce((sum, { size }) => sum + size, 0)));
+  for (const { bytes, hash } of found) assert.equal(Buffer.from(hash).toString("hex"), createHash("sha256").update("\x01").update(bytes).digest("hex"));
+  // After the zeros the cuts are found again, and from a cut on they are the same.
+  assert.deepEqual(found.at(-2).hash, found.findLast(({ offset, size }) => offset + size < 6 << 20).hash);
+  const rest = [];
+  for await (const chunk of chunks(file, found[3].offset)) rest.push(chunk.hash);
+  assert.deepEqual(rest, found.slice(3).map(({ hash }) => hash));
+  assert.equal(cut(new Uint8Array(3 << 20)), 1 << 20);
+  assert.equal(cut(noise.subarray(0, 1000)), 1000);
+  // The cuts of a noise that anyone can make: the node's own, found once with `GET ?chunks=true`.
+  const sizes = [];
+  const known = new Uint8Array(3 << 20);
+  for (let at = 0; at < known.length; at += 32) known.set(createHash("sha256").update(`grove ${at}`).digest(), at);
+  for (let at = 0; at < known.length; at = cut(known, at)) sizes.push(cut(known, at) - at);
+  assert.deepEqual(sizes, [274085, 294819, 604977, 396800, 263338, 284127, 273737, 300639, 343631, 109575]);
+  const frame = new Uint8Array(await frames([found[0]]).arrayBuffer());
+  assert.equal(frame.length, 42 + found[0].size + 1);
+  assert.deepEqual([...frame.subarray(0, 2)], [1, 0]);
+  assert.equal(new DataView(frame.buffer).getUint32(2), found[0].size);
+  assert.deepEqual(frame.subarray(10, 42), found[0].hash);
 });

@@ -4,13 +4,17 @@ import "./chart.js";
 import { actions, broken, button, confirm, copyable, dialog, fail, loading, notify } from "./dialog.js";
 import { h, replace, settle, svg } from "./dom.js";
 import { ago, bytes, exactly, fileURL, microseconds, number, span } from "./format.js";
+import { below } from "./globs.js";
 import { icon } from "./icons.js";
+import { chooseFolder } from "./picker.js";
 import { qr } from "./qr.js";
 import { texts } from "./texts.js";
 
 const T = texts.cluster;
 /** Files that a preview of patterns counts. */
 const maximumCounted = 50_000;
+/** Files up to which copies are looked at without being asked to: the members walk through all of them. */
+const maximumLookedAt = 100_000;
 
 export function open(main) {
   const page = new ClusterPage(main);
@@ -21,12 +25,14 @@ export function open(main) {
 class ClusterPage {
   constructor(main) {
     this.charts = new Map();
+    /** Who holds all files: the answers by member, of which root, and when. */
+    this.copies = { byID: new Map(), root: null, time: -Infinity };
     this.summary = h("p", { role: "status" });
     this.own = h("section", { class: "card stack", "aria-label": T.status });
     this.cards = h("div", { class: "cards" });
     this.body = h("div", {}, loading());
     replace(main, h("div", { class: "page-head" }, h("div", { class: "stack" }, h("h1", { text: T.title }), this.summary),
-      h("div", { class: "row" }, button(T.sync, () => this.sync()), h("button", { type: "button", class: "primary", on: { click: () => invite(this) } }, icon("add", 18), T.invite))), this.body);
+      h("div", { class: "row" }, button(T.sync, () => this.sync()), this.verify = button(T.verify, () => this.lookAtCopies(true)), h("button", { type: "button", class: "primary", on: { click: () => invite(this) } }, icon("add", 18), T.invite))), this.body);
     this.refresh = settle(200, () => this.load());
     // Offsets and delays move without an event.
     this.ticker = setInterval(() => { if (!document.hidden) this.load(); }, 2000);
@@ -49,7 +55,11 @@ class ClusterPage {
     }
     if (!this.isShown) replace(this.body, h("div", { class: "stack" }, this.own, this.cards));
     this.isShown = true;
-    this.drawOwn(status);
+    this.status = status;
+    this.members = members.items;
+    for (const { node_id: id, label } of members.items) if (label) context.labels.set(id, label);
+    this.drawOwn();
+    if (this.copies.root !== status.root && performance.now() - this.copies.time > 20_000 && status.files <= maximumLookedAt) this.lookAtCopies(false);
     const byID = new Map(peers.items.map((peer) => [peer.node_id, peer]));
     const others = members.items.filter((member) => !member.is_self);
     const unknown = peers.items.filter((peer) => !members.items.some((member) => member.node_id === peer.node_id));
@@ -72,12 +82,50 @@ class ClusterPage {
     for (const [id, card] of this.charts) if (!kept.has(id)) { card.element.remove(); this.charts.delete(id); }
   }
 
-  drawOwn(status) {
+  /** Asks the members what they hold. @param isVerified whether they are to read all of it again, which takes as long as it takes. */
+  async lookAtCopies(isVerified) {
+    if (this.isVerifying) return;
+    this.isVerifying = isVerified;
+    this.copies.time = performance.now();
+    this.verify.disabled = isVerified;
+    if (isVerified) this.verify.textContent = T.verifying;
+    try {
+      const report = await session.get(`/sync/copies?path=/${isVerified ? "&verify=true" : ""}`);
+      this.copies = { byID: new Map(report.copies.map((copy) => [copy.node_id, copy])), root: report.root, time: performance.now() };
+      if (isVerified) notify(T.verifiedCopies(report.copies.filter((copy) => copy.held).length, report.copies.length));
+    } catch (error) {
+      // Not asked for: it is asked again.
+      if (isVerified) fail(error);
+    }
+    if (!isVerified) return;
+    this.isVerifying = false;
+    this.verify.disabled = false;
+    this.verify.textContent = T.verify;
+    this.load();
+  }
+
+  /** What a member holds of the files that are here, in words. */
+  copyOf(id, isPartial) {
+    const copy = this.copies.byID.get(id);
+    if (isPartial) return T.copyPart;
+    if (!copy) return T.copyUnknown;
+    if (!copy.held) return copy.reason ?? T.copyNone;
+    return copy.verified_at ? T.copyVerified(ago(copy.verified_at)) : T.copyHeld;
+  }
+
+  drawOwn() {
+    const { status } = this;
+    const { last_scrub_at: scrubbed, lost_objects: lost, running } = status.care ?? {};
+    const scrub = running?.find((task) => task.kind === "scrub");
+    const held = [...this.copies.byID.values()].filter((copy) => copy.held);
+    const fact = (name, value) => [h("dt", { text: name }), h("dd", {}, value)];
     const figure = (name, value) => h("div", {}, h("span", { class: "soft small", text: name }), h("strong", { text: value }));
     replace(this.own, h("div", { class: "row between" }, h("h2", { text: status.label ?? status.node_id.slice(0, 8) }), h("span", { class: status.clock_settled ? "pill good" : "pill attention", text: `${T.clock}: ${status.clock_settled ? T.settled : T.unsettled}` })),
       h("div", { class: "figures" }, figure(T.files, number(status.files)), figure(T.bytes, bytes(status.bytes)), figure(T.uptime, span(status.uptime_seconds)), figure(T.version, status.version),
-        status.last_scrub_at !== undefined && figure(T.scrub, status.last_scrub_at ? ago(status.last_scrub_at) : T.neverScrubbed), status.verified_copies !== undefined && status.verified_copies !== null && figure(T.verified, number(status.verified_copies))),
-      h("dl", { class: "facts" }, h("dt", { text: T.root }), h("dd", {}, copyable(status.root, T.root))));
+        figure(T.copies, this.copies.byID.size ? T.of(held.length, this.members.length) : "–"), figure(T.verified, this.copies.byID.size ? T.of(held.filter((copy) => copy.verified_at).length, this.members.length) : "–"),
+        figure(T.scrub, scrub ? T.scrubbing(scrub.total_bytes ? scrub.bytes / scrub.total_bytes : 0) : scrubbed ? ago(scrubbed) : T.neverScrubbed)),
+      lost > 0 && h("p", { class: "error", text: T.lost(lost) }),
+      h("dl", { class: "facts" }, fact(T.root, copyable(status.root, T.root))));
   }
 
   async sync() {
@@ -120,6 +168,9 @@ class MemberCard {
       peer && [T.lastSync, ago(peer.last_sync_at)],
       peer?.lag_seconds > 0 && [T.lag, span(peer.lag_seconds)],
       peer?.error_us != null && [T.error, `± ${microseconds(peer.error_us)}`],
+      [T.holds, this.page.copyOf(member?.node_id, peer?.sync_paths?.length > 0)],
+      peer && [T.scrub, peer.last_scrub_at ? ago(peer.last_scrub_at) : T.neverScrubbed],
+      peer?.lost_objects > 0 && [T.damage, T.lost(peer.lost_objects)],
       peer && [`${T.received} / ${T.sent}`, `${bytes(peer.bytes_received)} / ${bytes(peer.bytes_sent)}`],
       [T.syncs, peer?.sync_paths?.length ? peer.sync_paths.join(", ") : T.everything],
       member && [T.joined, exactly(member.joined_at)],
@@ -147,22 +198,33 @@ async function forget(page, peer, name) {
 
 const patterns = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean);
 
-async function editPaths(page, peer, name) {
+/** A field for patterns, with a tree to choose folders from, and a look at what they cover. `globs()` and `end()` are its. */
+function pathsField(id, label, globs) {
   let counting;
-  const answer = await dialog(T.editTitle(name), (close) => {
-    const field = h("textarea", { id: "paths", ".value": (peer.sync_paths ?? []).join("\n"), spellcheck: "false", rows: "5", "aria-describedby": "paths-hint paths-cover", autofocus: true });
-    const cover = h("p", { class: "soft", id: "paths-cover", role: "status" });
-    const look = async () => {
-      counting?.abort();
-      counting = new AbortController();
-      try { cover.textContent = await coverage(patterns(field.value), counting.signal); } catch (error) { if (error.name !== "AbortError") cover.textContent = error.message; }
-    };
-    field.addEventListener("input", settle(300, look));
+  const field = h("textarea", { id, ".value": globs.join("\n"), spellcheck: "false", rows: "4", autofocus: true, "aria-describedby": `${id}-hint ${id}-cover` });
+  const cover = h("p", { class: "soft", id: `${id}-cover`, role: "status" });
+  const look = async () => {
+    counting?.abort();
+    counting = new AbortController();
+    try { cover.textContent = await coverage(patterns(field.value), counting.signal); } catch (error) { if (error.name !== "AbortError") cover.textContent = error.message; }
+  };
+  field.addEventListener("input", settle(300, look));
+  look();
+  const choose = button(texts.keys.choose, async () => {
+    const folder = await chooseFolder();
+    if (folder !== undefined) field.value = [...patterns(field.value), below(folder)].join("\n");
+    field.focus();
     look();
-    return h("form", { class: "stack", on: { submit: (event) => { event.preventDefault(); close(patterns(field.value)); } } },
-      h("label", { for: "paths", text: T.editLabel }), field, h("p", { class: "soft small", id: "paths-hint", text: T.editHint }), cover, actions(button(texts.app.cancel, () => close()), h("button", { class: "primary", text: T.save })));
   });
-  counting?.abort();
+  const element = h("div", { class: "stack" }, h("div", { class: "row between" }, h("label", { for: id, text: label }), choose), field, h("p", { class: "soft small", id: `${id}-hint`, text: T.editHint }), cover);
+  return Object.assign(element, { globs: () => patterns(field.value), end: () => counting.abort() });
+}
+
+async function editPaths(page, peer, name) {
+  const field = pathsField("paths", T.editLabel, peer.sync_paths ?? []);
+  const answer = await dialog(T.editTitle(name), (close) => h("form", { class: "stack", on: { submit: (event) => { event.preventDefault(); close(field.globs()); } } },
+    field, actions(button(texts.app.cancel, () => close()), h("button", { class: "primary", text: T.save }))));
+  field.end();
   if (!answer) return;
   try {
     await session.json("PATCH", `/sync/peers/${peer.node_id}`, { body: { sync_paths: answer.length ? answer : null } });
@@ -200,13 +262,14 @@ function invite(page) {
   return dialog(T.inviteTitle, (close) => {
     const label = h("input", { id: "invite-label", autocomplete: "off", autofocus: true });
     const lifetime = h("select", { id: "invite-expires" }, [[3600, T.hours(1)], [86400, T.hours(24)], [604800, T.days(7)]].map(([seconds, text]) => h("option", { value: seconds, text, ".selected": seconds === 86400 })));
-    const paths = h("textarea", { id: "invite-paths", rows: "2", spellcheck: "false" });
+    const paths = pathsField("invite-paths", T.paths, []);
     const error = h("p", { class: "error", role: "alert" });
     const form = h("form", {
       class: "stack", on: {
         async submit(event) {
           event.preventDefault();
-          const globs = patterns(paths.value);
+          const globs = paths.globs();
+          paths.end();
           try {
             const answer = await session.post("/sync/invitations", {
               ...(label.value.trim() ? { label: label.value.trim() } : {}), expires_in: Number(lifetime.value), ...(globs.length ? { sync_paths: globs } : {}),
@@ -219,7 +282,7 @@ function invite(page) {
           } catch (fault) { error.textContent = fault.message; }
         },
       },
-    }, h("label", { for: "invite-label", text: T.label }), label, h("label", { for: "invite-expires", text: T.expires }), lifetime, h("label", { for: "invite-paths", text: T.paths }), paths, error,
+    }, h("label", { for: "invite-label", text: T.label }), label, h("label", { for: "invite-expires", text: T.expires }), lifetime, paths, error,
     actions(button(texts.app.cancel, () => close()), h("button", { class: "primary", text: T.make })));
     return form;
   });

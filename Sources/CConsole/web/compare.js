@@ -1,4 +1,3 @@
-import { session } from "./api.js";
 import { h, replace } from "./dom.js";
 import { fileURL } from "./format.js";
 import { difference, lines } from "./diff.js";
@@ -51,11 +50,7 @@ async function pictures(left, right) {
     image.src = fileURL(version.path);
     image.alt = "";
     image.draggable = false;
-    try { await image.decode(); } catch {
-      await session.renewCookie();
-      image.src = fileURL(version.path);
-      await image.decode();
-    }
+    await image.decode();
     return image;
   };
   let images;
@@ -85,7 +80,7 @@ async function pictures(left, right) {
       note.textContent = T.differenceShare(share < 0.0005 && share > 0 ? "< 0.1 %" : `${(share * 100).toFixed(1)} %`);
       replace(stage, canvas);
     } else {
-      replace(stage, below, above, mode === "swipe" && seam);
+      replace(stage, below, above, mode === "swipe" && seam, mode === "side" && [T.current, T.other].map((text) => h("span", { class: "caption", text })));
       requestAnimationFrame(place);
     }
     buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(modes[at] === mode)));

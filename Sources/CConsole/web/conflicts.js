@@ -29,7 +29,7 @@ async function all(prefix, limit = Infinity) {
 class ConflictsPage {
   constructor(main) {
     this.list = h("ul", { class: "choices", "aria-label": T.list });
-    this.view = h("div", { class: "stack" });
+    this.view = h("div", { class: "stack view" });
     this.body = h("div");
     this.under = button(T.all, () => this.pickUnder());
     replace(main, h("div", { class: "page-head" }, h("div", { class: "stack" }, h("h1", { text: T.title }), h("p", { text: T.intro })), this.under), this.body);
@@ -78,7 +78,7 @@ class ConflictsPage {
     const { signal } = this.comparing = new AbortController();
     const { winner, losers } = conflict;
     const loser = losers[at];
-    const place = h("div", {}, h("div", { class: "spinner" }));
+    const place = h("div", { class: "comparison" }, h("div", { class: "spinner" }));
     const choices = losers.length > 1 && h("div", { class: "segmented" }, losers.map((_, index) => h("button", {
       type: "button", text: String(index + 1), "aria-label": T.others(index, losers.length), "aria-pressed": String(index === at), on: { click: () => this.draw(conflict, index) },
     })));

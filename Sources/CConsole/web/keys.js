@@ -30,12 +30,15 @@ export function open(main) {
 const saying = (allow) => (allow.length ? permissions.filter((name) => allow.includes(name)).map((name) => T.permissions[name]).join(", ") : T.noRights);
 
 function table(items, reload) {
-  const row = (key) => h("tr", {}, h("td", {}, h("strong", { text: key.label || T.unlabelled }), h("br"), h("code", { class: "soft", text: key.id })),
-    h("td", {}, key.rules.map((rule) => h("div", {}, h("code", { text: rule.path }), ` ${saying(rule.allow)}`))),
-    h("td", { text: exactly(key.created_at) }), h("td", { text: key.expires_at ? exactly(key.expires_at) : T.never }),
-    h("td", {}, button(T.revoke, () => revoke(key, reload))));
-  return h("div", { class: "card table-card", tabindex: "0", role: "region", "aria-label": T.title }, h("table", {}, h("thead", {}, h("tr", {}, [T.label, T.rules, T.created, T.ends].map((text) => h("th", { scope: "col", text })), h("th", { scope: "col" }, h("span", { class: "visually-hidden", text: T.revoke })))),
-    h("tbody", {}, items.map(row))));
+  // The roles stay where a narrow page shows rows as blocks.
+  const cell = (name, ...children) => h("td", { role: "cell", data: { label: name } }, h("div", {}, children));
+  const row = (key) => h("tr", { role: "row" }, h("td", { role: "cell" }, h("strong", { text: key.label || T.unlabelled }), h("br"), h("code", { class: "soft", text: key.id })),
+    cell(T.rules, key.rules.map((rule) => h("div", {}, h("code", { text: rule.path }), ` ${saying(rule.allow)}`))),
+    cell(T.created, exactly(key.created_at)), cell(T.ends, key.expires_at ? exactly(key.expires_at) : T.never),
+    h("td", { role: "cell" }, button(T.revoke, () => revoke(key, reload))));
+  const heads = [...[T.label, T.rules, T.created, T.ends].map((text) => [text]), h("span", { class: "visually-hidden", text: T.revoke })];
+  return h("div", { class: "card table-card", tabindex: "0", role: "region", "aria-label": T.title }, h("table", { role: "table" },
+    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads.map((text) => h("th", { scope: "col", role: "columnheader" }, text)))), h("tbody", { role: "rowgroup" }, items.map(row))));
 }
 
 async function revoke(key, reload) {

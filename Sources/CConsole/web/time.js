@@ -18,8 +18,9 @@ export function open(main) {
 
 class TimePage {
   constructor(main) {
-    /** The oldest first; the last is the present. */
+    /** Commits and snapshots, the oldest first; the last is the present. */
     this.states = [];
+    this.commits = [];
     this.next = null;
     this.body = h("div", {}, loading());
     this.make = h("button", { type: "button", class: "primary", on: { click: () => this.makeSnapshot() } }, icon("add", 18), T.make);
@@ -39,13 +40,26 @@ class TimePage {
       if (!isRefresh) replace(this.body, broken(error, () => this.load()));
       return;
     }
-    const chosen = isRefresh && !this.isAtEnd ? this.state?.commit : null;
-    this.states = commits.items.reverse();
+    const chosen = isRefresh && !this.isAtEnd ? this.state?.at : null;
+    this.commits = commits.items.reverse();
     this.next = commits.next;
     this.snapshots = snapshots.items;
-    this.index = this.states.findIndex((state) => state.commit === chosen);
+    this.order();
+    this.index = this.states.findIndex((state) => state.at === chosen);
     if (this.index < 0) this.index = this.states.length - 1;
     this.draw();
+  }
+
+  /** Snapshots stand among the commits, where there are any: those from before the first one that is loaded come with the older ones. */
+  order() {
+    const commits = this.commits.map((commit) => ({ ...commit, at: commit.commit, name: exactly(commit.time) }));
+    const oldest = this.next ? commits[0].time : "";
+    const snapshots = commits.length ? this.snapshots.filter((snapshot) => snapshot.created_at >= oldest)
+      .map((snapshot) => ({ ...snapshot, at: snapshot.name, name: T.snapshot(snapshot.name), time: snapshot.created_at, bytes: snapshot.size, isSnapshot: true })) : [];
+    const time = (state) => Date.parse(state.time);
+    // The present stays the last one, whatever clock a snapshot was made by.
+    const present = commits.pop();
+    this.states = [...[...commits, ...snapshots].sort((one, other) => time(one) - time(other)), ...(present ? [present] : [])];
   }
 
   get state() { return this.states[this.index]; }
@@ -60,7 +74,8 @@ class TimePage {
           if (date.value) location.hash = this.link(new Date(date.value).toISOString());
         },
       },
-    }, h("label", { for: "go-to", text: T.goTo }), h("span", {}, date), h("button", { text: T.look }));
+    }, h("label", { for: "go-to", text: T.goTo }), h("span", {}, date), h("button", { text: T.look }), h("span", { class: "spring" }),
+    T.jumps.map(([text, seconds]) => h("button", { type: "button", text, on: { click: () => { location.hash = this.link(new Date(Date.parse(context.nodeTime()) - seconds * 1000).toISOString()); } } })));
     replace(this.body, h("div", { class: "stack" },
       this.states.length ? this.timeline() : context.isOwner && h("p", { class: "soft", text: T.none }), h("section", { class: "card" }, goTo), this.snapshotList()));
     if (this.states.length) this.point();
@@ -72,19 +87,31 @@ class TimePage {
     this.older = h("button", { type: "button", class: "icon-only", "aria-label": T.older, title: T.older, on: { click: () => this.step(-1) } }, icon("left", 18));
     this.newer = h("button", { type: "button", class: "icon-only", "aria-label": T.newer, title: T.newer, on: { click: () => this.step(1) } }, icon("right", 18));
     return h("section", { class: "card timeline", "aria-label": T.commits }, this.what,
-      h("div", { class: "row" }, this.older, h("div", { class: "grow" }, this.slider), this.newer),
+      h("div", { class: "row" }, this.older, h("div", { class: "grow slider" }, this.slider, this.marks()), this.newer),
       h("div", { class: "ticks" }, h("span", { text: exactly(this.states[0].time) }), h("span", { text: T.current })));
+  }
+
+  /** Where the snapshots are on the slider. */
+  marks() {
+    const last = Math.max(this.states.length - 1, 1);
+    return h("div", { class: "marks", "aria-hidden": "true" }, this.states.map((state, index) => {
+      if (!state.isSnapshot) return null;
+      const mark = h("span");
+      mark.style.left = `${(100 * index) / last}%`;
+      return mark;
+    }));
   }
 
   point() {
     const state = this.state;
     this.slider.value = this.index;
-    this.slider.setAttribute("aria-valuetext", exactly(state.time));
+    this.slider.setAttribute("aria-valuetext", state.name);
     this.older.disabled = this.index === 0 && !this.next;
     this.newer.disabled = this.isAtEnd;
     replace(this.what, h("div", { class: "row between" },
-      h("div", {}, h("h2", { text: this.isAtEnd ? T.current : exactly(state.time) }), h("p", { class: "soft", text: `${ago(state.time)} · ${T.files(state.files)}, ${bytes(state.bytes)}${state.cause ? ` · ${state.cause}` : ""}` })),
-      !this.isAtEnd && h("div", { class: "row" }, h("a", { class: "button", href: this.link(state.commit, state.time), text: T.look }), button(T.restore, () => restore(state.commit, state.time), "primary"))));
+      h("div", {}, h("h2", { text: this.isAtEnd ? T.current : state.name }), h("p", { class: "soft", text: [ago(state.time), state.files !== null && `${T.files(state.files)}, ${bytes(state.bytes)}`, named(state.cause)].filter(Boolean).join(" · ") })),
+      // Always there, so that the slider does not jump from under the hand.
+      h("div", { class: this.isAtEnd ? "row unseen" : "row" }, h("a", { class: "button", href: this.link(state.at, state.isSnapshot ? null : state.time), text: T.look }), button(T.restore, () => restore(state.at, state.name), "primary"))));
   }
 
   /** @param time what a state is called that has no name of its own. */
@@ -96,8 +123,10 @@ class TimePage {
       try {
         const older = await session.get(`/versions/commits?limit=${page}&after=${this.next}`);
         this.next = older.next;
-        this.states.unshift(...older.items.reverse());
-        this.index += older.items.length;
+        const { length } = this.states;
+        this.commits.unshift(...older.items.reverse());
+        this.order();
+        this.index += this.states.length - length;
         this.draw();
       } catch (error) { return fail(error); }
     }
@@ -110,7 +139,7 @@ class TimePage {
   snapshotList() {
     const row = (snapshot) => h("li", { class: "row between" }, h("span", {}, h("strong", { text: snapshot.name }), h("span", { class: "soft small", text: exactly(snapshot.created_at) })),
       h("span", { class: "row" }, h("a", { class: "button", href: this.link(snapshot.name), text: T.look }),
-        button(T.restore, () => restore(snapshot.name, snapshot.created_at)), context.isOwner && button(T.remove, () => this.removeSnapshot(snapshot.name))));
+        button(T.restore, () => restore(snapshot.name, T.snapshot(snapshot.name))), context.isOwner && button(T.remove, () => this.removeSnapshot(snapshot.name))));
     return h("section", { class: "card stack", "aria-label": T.snapshots }, h("h2", { text: T.snapshots }),
       this.snapshots.length ? h("ul", { class: "choices" }, this.snapshots.map(row)) : h("p", { class: "soft", text: T.noSnapshots }));
   }
@@ -129,10 +158,15 @@ class TimePage {
   }
 }
 
-/** Brings a folder back to what it was, after a look at what that changes. */
-export function restore(at, time) {
-  return dialog(T.restoreTitle(exactly(time)), (close) => {
-    let folder = "/";
+/** What made a state, with nodes by their names. */
+const named = (cause) => cause?.replace(/\b[0-9a-f]{12}\b/g, (start) => [...context.labels].find(([id]) => id.startsWith(start))?.[1] ?? start);
+
+/**
+ * Brings a folder back to what it was, after a look at what that changes.
+ * @param name what the state is called.
+ */
+export function restore(at, name, folder = "/") {
+  return dialog(T.restoreTitle(name), (close) => {
     const place = h("code", { text: folder });
     const preview = h("div", { class: "stack", role: "status" });
     const yes = button(T.go, async () => {
