@@ -87,6 +87,7 @@ class Session extends EventTarget {
       headers = { "Content-Type": "application/json", ...headers };
     }
     const token = this.#token;
+    if (!token) throw new ApiError(401, texts.login.ended);
     const response = await reach(path, {
       method, body, signal, headers: { ...headers, Authorization: `Bearer ${token}` }, credentials: "same-origin", cache: "no-store",
     });

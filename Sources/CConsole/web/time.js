@@ -74,8 +74,8 @@ class TimePage {
           if (date.value) location.hash = this.link(new Date(date.value).toISOString());
         },
       },
-    }, h("label", { for: "go-to", text: T.goTo }), h("span", {}, date), h("button", { text: T.look }), h("span", { class: "spring" }),
-    T.jumps.map(([text, seconds]) => h("button", { type: "button", text, on: { click: () => { location.hash = this.link(new Date(Date.parse(context.nodeTime()) - seconds * 1000).toISOString()); } } })));
+    }, h("label", { for: "go-to", text: T.goTo }), h("span", {}, date), h("button", { text: T.look }), h("span", { class: "row jumps" },
+      T.jumps.map(([text, seconds]) => h("button", { type: "button", text, on: { click: () => { location.hash = this.link(new Date(Date.parse(context.nodeTime()) - seconds * 1000).toISOString()); } } }))));
     replace(this.body, h("div", { class: "stack" },
       this.states.length ? this.timeline() : context.isOwner && h("p", { class: "soft", text: T.none }), h("section", { class: "card" }, goTo), this.snapshotList()));
     if (this.states.length) this.point();

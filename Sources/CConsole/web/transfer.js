@@ -83,13 +83,9 @@ export class Transfer {
   }
 
   async #isTaken(signal) {
-    try {
-      await session.send("HEAD", fileURL(this.path), { signal });
-      return true;
-    } catch (error) {
-      if (error.isOffline || !error.status) throw error;
-      return false;
-    }
+    // As a pattern, which asks without an error where nothing is.
+    const { items } = await session.get(fileURL("/", `?glob=${encodeURIComponent(this.path)}`), { signal });
+    return items.some(({ path }) => path === this.path);
   }
 
   /** Reads, cuts and hashes one batch while the one before is sent. */
@@ -103,14 +99,18 @@ export class Transfer {
       batch = [];
       size = 0;
     };
-    for await (const chunk of chunks(this.file, this.#end)) {
-      signal.throwIfAborted();
-      batch.push(chunk);
-      size += chunk.size;
-      if (size >= batchSize) await send();
+    try {
+      for await (const chunk of chunks(this.file, this.#end)) {
+        signal.throwIfAborted();
+        batch.push(chunk);
+        size += chunk.size;
+        if (size >= batchSize) await send();
+      }
+      if (batch.length) await send();
+    } finally {
+      // Whatever has happened: who goes on later goes on from where this ended.
+      await sending;
     }
-    if (batch.length) await send();
-    await sending;
   }
 
   async #settle(batch, signal) {
