@@ -287,7 +287,7 @@ def upload_goes_on(world):
     """A large file goes on by its chunks after a pause, the end of the tab, a reload and the end of the node, also with a key of few rights and on a page without TLS."""
     browser, node = world.browser, world.first
     base = fresh(world, "large")
-    size, batch = 40 << 20, 8 << 20
+    size, batch = 32 << 20, 8 << 20
     content = os.urandom(size)
     path = os.path.join(world.work, "film.mov")
     with open(path, "wb") as file:
@@ -306,7 +306,7 @@ def upload_goes_on(world):
         browser.find(".crumbs [aria-current]", where.rsplit("/", 1)[1])
         assert browser.run("return isSecureContext") == (at == node.page)
         # A pause.
-        browser.throttle(12 << 20)
+        browser.throttle(16 << 20)
         choose(browser, path)
         browser.wait(lambda: share(browser) >= 25, "a quarter is sent")
         browser.click(".uploads button", "Pause")
@@ -326,7 +326,7 @@ def upload_goes_on(world):
         browser.find(".state[data-state=live]")
         browser.go(f"#/files{where}")
         browser.find(".crumbs [aria-current]", where.rsplit("/", 1)[1])
-        browser.throttle(12 << 20)
+        browser.throttle(16 << 20)
         choose(browser, path)
         browser.wait(lambda: share(browser) >= 60, "more is sent")
         if at == node.page:
