@@ -177,6 +177,20 @@ extension Value {
     }
 }
 
+extension Value {
+    /// Reads a value for the content that it names; nil if it names none.
+    static func scanContent(from decoder: inout CanonicalDecoder) throws(MalformedBytes) -> (FileContent, attributes: ContentHash?)? {
+        let tag = try decoder.readByte()
+        if tag == Tag.symlink { _ = try decoder.readByteString(limit: maximumTargetLength) }
+        guard tag & ~(Tag.executable | Tag.attributes) == Tag.file else { return nil }
+        let content = FileContent(
+            root: try decoder.readHash(), height: try decoder.readCount(limit: ManifestNode.maximumHeight), size: try decoder.readInteger())
+        _ = try decoder.readByteString(limit: maximumMediaTypeLength)
+        _ = try decoder.readInteger()
+        return (content, tag & Tag.attributes == 0 ? nil : try decoder.readHash())
+    }
+}
+
 extension Version {
     func encode(to encoder: inout CanonicalEncoder) {
         encoder.write(dot)

@@ -107,6 +107,18 @@ public struct ManifestNode: Sendable, Equatable {
     }
 }
 
+extension ManifestNode {
+    /// Calls `body` with the children of a stored node, which was checked when it came in.
+    public static func scanChildren(of bytes: [UInt8], _ body: (ContentHash) throws -> Void) throws {
+        var decoder = CanonicalDecoder(bytes)
+        _ = try decoder.readCount(limit: maximumHeight)
+        for _ in 0..<(try decoder.readCount(limit: maximumFanout)) {
+            try body(try decoder.readHash())
+            _ = try decoder.readInteger()
+        }
+    }
+}
+
 /// Builds a manifest from the chunks of a file in their order. Holds one open node a level.
 public struct ManifestBuilder: Sendable {
     /// Takes each finished node: its hash and its bytes.

@@ -9,8 +9,16 @@ public struct FileBytes: AsyncSequence, Sendable {
 
     let database: FileDatabase
     let content: FileContent
+    private let hold: RootHold
     /// Which bytes.
     public let range: Range<UInt64>
+
+    init(of content: FileContent, _ range: Range<UInt64>, in database: FileDatabase) {
+        self.database = database
+        self.content = content
+        self.range = range
+        hold = database.hold(.content(content))
+    }
 
     public func makeAsyncIterator() -> Iterator {
         Iterator(self)
@@ -83,7 +91,7 @@ extension FileDatabase {
     public func bytes(of content: FileContent, _ range: Range<UInt64>? = nil) -> FileBytes {
         let range = range ?? 0..<content.size
         precondition(range.upperBound <= content.size, "range outside the file")
-        return FileBytes(database: self, content: content, range: range)
+        return FileBytes(of: content, range, in: self)
     }
 
     /// The bytes of a file of one chunk, checked against its hash. Blocks.

@@ -128,7 +128,7 @@ extension FileDatabase {
             while let difference = try diff.next() {
                 if try !add(difference.path, difference.before, difference.after) { return true }
             }
-        } catch let error as StoreError where error.code == .missing {
+        } catch let error as StoreError where error.code == .missing || error.code == .damaged {
             // Collected; the rest of this commit is told by those around it.
         }
         return false

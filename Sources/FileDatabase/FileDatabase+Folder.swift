@@ -60,7 +60,9 @@ extension FileDatabase {
     /// A tree after edits, kept beside the database's own: a folder's, which lags behind. Its nodes are durable after the next
     /// sync of the store. Blocks.
     public func edited(_ tree: Subtree, _ edits: [TreeEdit]) throws -> Subtree {
-        try asDatabaseErrors {
+        let hold = holdObjects()
+        defer { hold.end() }
+        return try asDatabaseErrors {
             var draft = DraftNodes(over: nodes)
             let result = try tree.applying(edits, in: &draft)
             try store.append(draft.made.values.map { PreparedObject(.tree, $0.bytes, hash: $0.hash) })

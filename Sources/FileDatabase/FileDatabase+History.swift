@@ -185,7 +185,7 @@ struct PathHistory {
         } else if let past = try history.commit(at: time), let commit = try history.commit(past.hash) {
             do {
                 states[index].register = try commit.files.entry(at: path, in: database.nodes)?.register
-            } catch let error as StoreError where error.code == .missing {
+            } catch let error as StoreError where error.code == .missing || error.code == .damaged {
                 // Collected; what is left of the path's history is older or newer.
                 states[index].register = index > 0 ? try register(index - 1) : nil
             }

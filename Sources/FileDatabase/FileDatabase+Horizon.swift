@@ -16,6 +16,8 @@ extension FileDatabase {
     /// - Returns: how many deletions were dropped.
     @discardableResult
     public func purge(upTo horizon: Timestamp) async throws -> UInt64 {
+        let hold = holdObjects()
+        defer { hold.end() }
         let base = head.commit.files
         let prepared = try await threads.run { [nodes, store] in
             try asDatabaseErrors {

@@ -29,6 +29,8 @@ extension FileDatabase {
     ) async throws -> JoinResult {
         let other = Subtree(root: other, aggregates: .zero)
         let horizon = tree == .files ? horizon ?? self.horizon : .zero
+        let hold = holdObjects()
+        defer { hold.end() }
         let base = head[tree]
         let prepared = try await threads.run { [nodes, store] in
             try asDatabaseErrors {

@@ -29,6 +29,24 @@ public struct KeptScope: Sendable {
         return decisions.contains { rules in rules.first { $0.glob.matches(path) }?.isKept ?? true }
     }
 
+    /// Whether everything below a directory is.
+    func keepsAll(below path: TreePath) -> Bool {
+        guard let decisions else { return true }
+        return decisions.contains { rules in
+            for rule in rules {
+                if rule.glob.matchesAll(below: path) { return rule.isKept }
+                if !rule.isKept, rule.glob.canMatch(below: path) { return false }
+            }
+            return true
+        }
+    }
+
+    /// A hash of what it keeps: alike for scopes that keep the same.
+    var identity: ContentHash {
+        let text = (decisions ?? []).map { rules in rules.map { "\($0.isKept ? "+" : "-")\($0.glob)" }.joined(separator: "\n") }
+        return ContentHash(sha256: text.joined(separator: "\n\n").utf8)
+    }
+
     /// Whether anything below a directory may be kept: its tree nodes must stay, so that it can be found.
     public func mayKeep(below path: TreePath) -> Bool {
         guard let decisions else { return true }
@@ -52,6 +70,8 @@ public struct KeptState: Sendable {
     public var root: ContentHash
     /// When it came to be. Microseconds since 1970.
     public var time: UInt64
+    /// The commit's own time, by which history knows it; nil for a snapshot.
+    var timestamp: Timestamp?
     public var scope: KeptScope
 
     /// In words, for people.
@@ -75,23 +95,33 @@ extension FileDatabase {
     ///
     /// - Parameters:
     ///   - now: microseconds since 1970; the database's own clock if nil.
+    ///   - last: commits up to this time are passed over.
+    ///   - letsGo: told of each commit that is not kept.
     ///   - body: ends the walk by returning false.
-    public func eachKeptState(now: UInt64? = nil, _ body: (KeptState) throws -> Bool) throws {
+    public func eachKeptState(
+        now: UInt64? = nil, after last: Timestamp? = nil, letsGo: (PastCommit) -> Void = { _ in }, _ body: (KeptState) throws -> Bool
+    ) throws {
         try update()
         let (settings, now, head) = (try retention(), now ?? self.now, self.head)
         try asDatabaseErrors {
             if let hash = head.hash {
                 let state = KeptState(
-                    commit: hash, root: head.commit.files.root, time: head.commit.time.microseconds, scope: KeptScope(reason: .newest))
+                    commit: hash, root: head.commit.files.root, time: head.commit.time.microseconds,
+                    timestamp: head.commit.time, scope: KeptScope(reason: .newest))
                 guard try body(state) else { return }
             }
             // In batches, so that no reader of the table lasts for as long as its caller works.
-            var (until, last): (Timestamp?, Timestamp) = (nil, HistoryTable.allTimes.upperBound)
+            var (until, upTo): (Timestamp?, Timestamp) = (nil, HistoryTable.allTimes.upperBound)
             while true {
                 var kept: [(commit: PastCommit, scope: KeptScope)] = []
                 var seen = 0
-                try history.eachCommit(notAfter: last) { commit in
-                    if let scope = settings.scope(from: commit.time, until: until, now: now) { kept.append((commit, scope)) }
+                try history.eachCommit(notAfter: upTo) { commit in
+                    if let last, commit.time <= last { return false }
+                    if let scope = settings.scope(from: commit.time, until: until, now: now) {
+                        kept.append((commit, scope))
+                    } else {
+                        letsGo(commit)
+                    }
                     until = commit.time
                     seen += 1
                     return seen < 10_000
@@ -99,11 +129,12 @@ extension FileDatabase {
                 for (past, scope) in kept where past.hash != head.hash {
                     // Collected already, under another policy.
                     guard let commit = try history.commit(past.hash) else { continue }
-                    let state = KeptState(commit: past.hash, root: commit.files.root, time: past.time.microseconds, scope: scope)
+                    let state = KeptState(commit: past.hash, root: commit.files.root, time: past.time.microseconds, timestamp: past.time,
+                        scope: scope)
                     guard try body(state) else { return }
                 }
                 guard seen == 10_000, let until, until > .zero else { break }
-                last = Timestamp(rawValue: until.rawValue - 1)
+                upTo = Timestamp(rawValue: until.rawValue - 1)
             }
             for snapshot in try snapshots() {
                 let state = KeptState(

@@ -87,6 +87,8 @@ extension FileDatabase {
     ///
     /// - Throws: `DatabaseError`, with the `missing` objects where a value's content is not all here.
     public func put(_ items: [BulkItem]) async throws -> BulkResult {
+        let hold = holdObjects()
+        defer { hold.end() }
         let missing = try await threads.run { [self] in try missingObjects(of: objects(of: items)) }
         guard missing.isEmpty else {
             var error = DatabaseError(.invalid, "\(missing.count) objects are not here; send them first")

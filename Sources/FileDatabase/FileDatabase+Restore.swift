@@ -42,6 +42,8 @@ extension FileDatabase {
     /// - Throws: `DatabaseError`: `notFound` where there was nothing at the path then and is nothing now; `gone` where content
     ///   is no longer here; `conflict` where a parent is a file now.
     public func restore(_ path: TreePath, to past: TreeView, isPreview: Bool = false) async throws -> RestoreResult {
+        let hold = holdObjects()
+        defer { hold.end() }
         let base = head
         let plan = try await threads.run { [self] in
             try asDatabaseErrors {
@@ -71,6 +73,8 @@ extension FileDatabase {
     ///
     /// - Throws: `DatabaseError`: `notFound` for a version that is not kept, `invalid` for a deletion.
     public func restore(_ path: TreePath, toVersion name: String, isPreview: Bool = false) async throws -> RestoreResult {
+        let hold = holdObjects()
+        defer { hold.end() }
         let base = head
         let (value, plan) = try await threads.run { [self] in
             guard !path.isRoot, let found = try version(name, of: path) else {

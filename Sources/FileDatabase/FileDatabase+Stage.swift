@@ -10,7 +10,9 @@ extension FileDatabase {
     /// The tree's nodes are stored and not durable; whoever puts it together keeps its root.
     /// - Returns: the tree with the registers.
     public func stage(_ registers: [(path: TreePath, register: Register)], onto tree: Subtree) throws -> Subtree {
-        try asDatabaseErrors {
+        let hold = holdObjects()
+        defer { hold.end() }
+        return try asDatabaseErrors {
             var draft = DraftNodes(over: nodes)
             let edits = try registers.map { path, register in
                 let known = try tree.entry(at: path, in: draft)?.register

@@ -21,10 +21,21 @@ public struct VerificationReport: Sendable {
 extension FileDatabase {
     /// Reads everything that HEAD needs and checks it: every object against its hash, every node against the reference that
     /// leads to it. Blocks.
-    public func verify() throws -> VerificationReport {
+    ///
+    /// - Parameter keptStates: whether what only older states and snapshots need is checked, too.
+    public func verify(keptStates: Bool = false) throws -> VerificationReport {
         var check = Verification(store: store)
         for tree in Tree.allCases {
             check.checkTree(head[tree], at: tree == .files ? "" : "/.system")
+        }
+        guard keptStates else { return check.report }
+        check.isPast = true
+        try eachKeptState { state in
+            // Of a state that is kept in part, what is left is checked when it is read.
+            guard state.scope.isEverything else { return true }
+            check.state = state.snapshot.map { " in snapshot '\($0)'" } ?? state.commit.map { " at commit \($0)" } ?? ""
+            check.checkTree(Subtree(root: state.root, aggregates: .zero), at: "")
+            return true
         }
         return check.report
     }
@@ -40,6 +51,10 @@ private struct Verification {
 
     let store: ObjectStore
     var report = VerificationReport()
+    /// Whether trees are of older states, parts of which an earlier policy may have let go.
+    var isPast = false
+    /// Whose tree is checked, in words.
+    var state = ""
     private var seen: Set<ContentHash> = []
 
     init(store: ObjectStore) {
@@ -49,9 +64,10 @@ private struct Verification {
     mutating func checkTree(_ root: Subtree, at path: String) {
         var stack: [Place] = []
         if root.root != TreeNode.empty.hash {
-            stack.append(Place(path: path, hash: root.root, expectation: .root(root.aggregates)))
+            stack.append(Place(path: path, hash: root.root, expectation: .root(isPast ? nil : root.aggregates)))
         }
         while let place = stack.popLast() {
+            if isPast, seen.contains(place.hash) { continue }
             do {
                 let node = try TreeNode(read(place.hash, .tree), hash: place.hash)
                 try node.validate(as: place.expectation)
@@ -62,6 +78,7 @@ private struct Verification {
                         isLast: place.expectation.isLast && index == node.count - 1, aggregates: child.aggregates)))
                     after = child.lastName
                 }
+                seen.insert(place.hash)
                 guard node.level == 0 else { continue }
                 for index in 0..<node.count {
                     let entry = try node.entry(at: index)
@@ -114,6 +131,8 @@ private struct Verification {
     }
 
     private mutating func fault(_ path: String, _ error: any Error) {
+        if isPast, let error = error as? StoreError, error.code == .missing { return }
+        let path = path + state
         report.faults.append(VerificationReport.Fault(path: path, reason: DatabaseError(error).description))
     }
 }

@@ -34,7 +34,10 @@ public final class FileDatabase: Sendable {
     let history: HistoryIndex
     private let lock: DirectoryLock?
     let mailbox = Mailbox<WriteRequest>()
-    private let current: Mutex<Head>
+    private let current: Mutex<Current>
+    /// Who needs what a collection might remove.
+    let holds = Holds()
+    let isCollecting = Atomic(false)
     /// In whose name this process writes, and what it has written.
     let authorship: Mutex<Authorship>
     /// Deletions up to here have been dropped.
@@ -42,6 +45,10 @@ public final class FileDatabase: Sendable {
     let promises = Mutex(Promises())
     /// The state that this process began with.
     let opened: Head
+    /// Why the state that this process began with may not be the last that was acknowledged, in words; nil if it is.
+    ///
+    /// Then writes were lost here that others may have seen, and this node must go on as another actor.
+    public let lostHead: String?
     private let observers = Mutex<[Int: @Sendable (Head) -> Void]>([:])
     private let writerDone = DispatchSemaphore(value: 0)
     /// Of the writer, where it has no thread of its own.
@@ -96,11 +103,10 @@ public final class FileDatabase: Sendable {
         self.lock = lock
         nodes = StoredNodes(store: store, cache: NodeCache(limit: Limits.cachedNodes))
         self.threads = threads
-        var head = Head(hash: nil, commit: Commit(
-            files: .empty, system: .empty, parents: [], actor: actor, time: .zero, cause: ""))
-        if let hash = store.head { head = Head(hash: hash, commit: try Commit(decoding: store.read(hash, .commit))) }
-        current = Mutex(head)
+        let (head, isLost) = try FileDatabase.findHead(in: store, actor: actor)
+        current = Mutex(Current(head, holds))
         opened = head
+        lostHead = isLost
         authorship = Mutex(Authorship(actor: actor, start: head.commit.time))
         self.history = try HistoryIndex(table: history, nodes: nodes, store: store, isInline: threads.isInline)
         self.history.start(head)
@@ -125,17 +131,23 @@ public final class FileDatabase: Sendable {
     }
 
     /// The newest durable state.
-    public var head: Head { current.withLock { $0 } }
+    public var head: Head { current.withLock { $0.head } }
 
     /// A view of the newest durable state, which stays what it is.
-    public var view: TreeView { TreeView(head: head, nodes: nodes, store: store) }
+    public var view: TreeView {
+        let current = current.withLock { $0 }
+        return TreeView(head: current.head, nodes: nodes, store: store, hold: current.hold)
+    }
 
     /// Microseconds since 1970, on this node's clock.
     public var now: UInt64 { time.wallMicroseconds() }
 
-    /// A tree node that may or may not belong to a tree of this database; nil if it is not here whole. Blocks.
+    /// A tree node that may or may not belong to a tree of this database; nil if it is not here whole, or is about to be removed.
+    /// Blocks.
     public func storedNode(_ hash: ContentHash) throws -> TreeNode? {
         do {
+            // It may be in memory and not in the log any more.
+            guard try hash == TreeNode.empty.hash || store.contains(hash) else { return nil }
             return try nodes.node(hash)
         } catch let error as StoreError where error.code == .missing || error.code == .damaged {
             return nil
@@ -219,6 +231,8 @@ extension FileDatabase {
     /// request's edits, which are applied late: then each request of the batch is tried by itself, so that none fails for
     /// another's sake.
     private func commit(_ batch: [WriteRequest], _ clock: inout HybridClock) {
+        let hold = holdObjects()
+        defer { hold.end() }
         clock.observe(promises.withLock { $0.begin(clock.last) })
         defer { promises.withLock { $0.end() } }
         var draft = Draft(
@@ -251,7 +265,8 @@ extension FileDatabase {
             if draft.isChanged, let hash = head.hash {
                 try store.commit(objects, head: hash)
                 for node in draft.nodes.made.values { nodes.cache.insert(node) }
-                current.withLock { $0 = head }
+                let new = Current(head, holds)
+                current.withLock { $0 = new }
                 history.add(CommitChanges(head: head, registers: draft.registers))
                 for observer in observers.withLock({ $0.values.map { $0 } }) { observer(head) }
             }

@@ -5,8 +5,8 @@ import Platform
 /// A file on its way in: takes the bytes in pieces of any size, and cuts, hashes and stores them in one pass. Holds a few
 /// chunks at the most.
 ///
-/// Chunks are stored as they come; nothing shows before the content is put at a path. An upload that is dropped changes
-/// nothing.
+/// Chunks are stored as they come; nothing shows before the content is put at a path, and until then the upload must live: it keeps
+/// them from being collected. One that is dropped changes nothing.
 public final class FileUpload {
     /// Chunks that are being hashed and written at once.
     private static let maximumInFlight = 3
@@ -14,6 +14,8 @@ public final class FileUpload {
     private static let writeSize = 1 << 20
 
     private let database: FileDatabase
+    /// What it has stored, or found stored, stays while it lives.
+    private let hold: ObjectHold
     private var chunker = Chunker()
     private var open: [UInt8] = []
     /// Chunks that are complete and not yet under way.
@@ -30,6 +32,7 @@ public final class FileUpload {
 
     public init(to database: FileDatabase) {
         self.database = database
+        hold = database.holdObjects()
     }
 
     /// Takes bytes. Call `drain` before the next call.

@@ -24,9 +24,12 @@ extension HistoryIndex {
         return found
     }
 
+    /// The commit of a time, also one whose record was let go.
     func commit(at time: Timestamp) throws -> PastCommit? {
-        let key = HistoryTable.commit(time)
-        return try table.value(of: key).flatMap { HistoryTable.decodeCommit(key, $0) }
+        for key in [HistoryTable.commit(time), HistoryTable.letGo(time)] {
+            if let value = try table.value(of: key) { return HistoryTable.decodeCommit(key, value) }
+        }
+        return nil
     }
 
     /// Calls `body` with all commits, the newest first.

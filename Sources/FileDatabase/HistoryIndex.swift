@@ -100,15 +100,28 @@ final class HistoryIndex: Sendable {
             guard let first = commits.first?.head ?? head, let firstHash = first.hash else { return }
             if commits.isEmpty, firstHash == indexed { return }
             var missing: [ContentHash] = commits.isEmpty ? [firstHash] : []
-            var parent = first.commit.parents.first
-            while let hash = parent, hash != indexed, let commit = try commit(hash) {
-                missing.append(hash)
-                parent = commit.parents.first
+            var (oldest, parent) = (first.commit, first.commit.parents.first)
+            func walk(to end: ContentHash?) throws {
+                while let hash = parent, hash != end, let commit = try commit(hash) {
+                    missing.append(hash)
+                    (oldest, parent) = (commit, commit.parents.first)
+                }
             }
+            try walk(to: indexed)
             if let known = indexed, parent != known, try !leadsOn(from: known, to: parent) {
                 // The table is of another chain than the log: a directory was put back from a copy.
                 try table.forgetEverything()
                 indexed = nil
+            }
+            // The table is made again, and commits of the chain were let go: those before them are found by their time.
+            if indexed == nil, parent != nil {
+                var older = try commitsByTime(of: first.commit.actor.node)
+                while parent != nil {
+                    while let last = older.last, last.time >= oldest.time { older.removeLast() }
+                    guard let next = older.last else { break }
+                    parent = next.hash
+                    try walk(to: nil)
+                }
             }
             var batch: [TableEntry] = []
             func flush(_ last: ContentHash) throws {
@@ -118,14 +131,16 @@ final class HistoryIndex: Sendable {
                 batch = []
                 indexed = last
             }
+            var before: Commit?
             for hash in missing.reversed() {
                 if isClosed.load(ordering: .relaxed) { return }
                 guard let commit = try commit(hash) else { continue }
-                try append(CommitChanges(head: Head(hash: hash, commit: commit), registers: nil), to: &batch)
+                try append(CommitChanges(head: Head(hash: hash, commit: commit), registers: nil), after: before, to: &batch)
+                before = commit
                 if batch.count >= Limits.transaction { try flush(hash) }
             }
             for changes in commits {
-                try append(changes, to: &batch)
+                try append(changes, after: nil, to: &batch)
                 if batch.count >= Limits.transaction, let hash = changes.head.hash { try flush(hash) }
             }
             if let last = commits.last?.head.hash ?? missing.first { try flush(last) }
@@ -138,16 +153,26 @@ final class HistoryIndex: Sendable {
         return try table.value(of: HistoryTable.commit(commit.time)) != nil
     }
 
-    /// A commit, if it is here.
+    /// A commit, if it is here. One that is damaged is as good as gone: no other node has it.
     func commit(_ hash: ContentHash) throws -> Commit? {
         do {
             return try Commit(decoding: store.read(hash, .commit))
-        } catch let error as StoreError where error.code == .missing {
+        } catch let error as StoreError where error.code == .missing || error.code == .damaged {
             return nil
         }
     }
 
-    private func append(_ changes: CommitChanges, to batch: inout [TableEntry]) throws {
+    /// All commits of a node that are here, by time.
+    private func commitsByTime(of node: NodeID) throws -> [(time: Timestamp, hash: ContentHash)] {
+        var found: [(time: Timestamp, hash: ContentHash)] = []
+        for hash in try store.objects(of: .commit) {
+            if let commit = try commit(hash), commit.actor.node == node { found.append((commit.time, hash)) }
+        }
+        return found.sorted { $0.time < $1.time }
+    }
+
+    /// - Parameter before: the last commit before it that is here, if its parent is not.
+    private func append(_ changes: CommitChanges, after before: Commit?, to batch: inout [TableEntry]) throws {
         guard let hash = changes.head.hash else { return }
         let commit = changes.head.commit
         batch.append(TableEntry(
@@ -156,14 +181,14 @@ final class HistoryIndex: Sendable {
         if let registers = changes.registers {
             for (path, register) in registers { found.add(path, register) }
         } else {
-            try compare(commit, &found)
+            try compare(commit, after: before, &found)
         }
         found.entries(at: commit.time, to: &batch)
     }
 
     /// Finds the changes of a commit by comparing its tree with the one before.
-    private func compare(_ commit: Commit, _ found: inout ChangesByDirectory) throws {
-        let before = try commit.parents.first.flatMap { try self.commit($0) }?.files ?? .empty
+    private func compare(_ commit: Commit, after before: Commit?, _ found: inout ChangesByDirectory) throws {
+        let before = try (commit.parents.first.flatMap { try self.commit($0) } ?? before)?.files ?? .empty
         do {
             var diff = try TreeDiff(from: before, to: commit.files, in: nodes, keepsAddedWhole: true)
             while let difference = try diff.next() {
@@ -171,7 +196,7 @@ final class HistoryIndex: Sendable {
                 if difference.added != nil { found.addWhole(difference.path) }
                 if found.count > Limits.changesOfCommit { return found.addWhole(.root) }
             }
-        } catch let error as StoreError where error.code == .missing {
+        } catch let error as StoreError where error.code == .missing || error.code == .damaged {
             // A part of it was collected; whoever asks looks at what is left.
             found.addWhole(.root)
         }

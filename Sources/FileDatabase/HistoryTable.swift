@@ -18,11 +18,21 @@ enum HistoryTable {
         case below = 4
         /// The roots of snapshots whose content is all here.
         case whole = 5
+        /// As `commit`, of one that was let go while a register that it brought is still part of a kept state.
+        case letGo = 6
     }
 
     static let state = [Kind.state.rawValue]
 
     static func commit(_ time: Timestamp) -> [UInt8] { key(.commit, [], time) }
+
+    static func letGo(_ time: Timestamp) -> [UInt8] { key(.letGo, [], time) }
+
+    /// All keys of a kind.
+    static func all(_ kind: Kind) -> Range<TableKey> { TableKey([kind.rawValue])..<TableKey([kind.rawValue + 1]) }
+
+    /// Another time in the place of a key's.
+    static func key(_ key: [UInt8], at time: Timestamp) -> [UInt8] { Array(key.dropLast(8)) + timeBytes(time) }
 
     static func key(_ kind: Kind, _ path: TreePath, _ time: Timestamp) -> [UInt8] { key(kind, fingerprint(path), time) }
 
@@ -39,7 +49,7 @@ enum HistoryTable {
         TableKey(commit(times.lowerBound))..<TableKey(commit(times.upperBound) + [0])
     }
 
-    static let wholes = TableKey([Kind.whole.rawValue])..<TableKey([Kind.whole.rawValue + 1])
+    static let wholes = all(.whole)
 
     static let allTimes = Timestamp.zero...Timestamp(rawValue: .max)
 
@@ -57,8 +67,12 @@ enum HistoryTable {
         var key = [kind.rawValue]
         key.reserveCapacity(25)
         key += fingerprint
-        for shift in stride(from: UInt64(56), through: 0, by: -8) { key.append(UInt8(truncatingIfNeeded: time.rawValue >> shift)) }
+        key += timeBytes(time)
         return key
+    }
+
+    private static func timeBytes(_ time: Timestamp) -> [UInt8] {
+        stride(from: UInt64(56), through: 0, by: -8).map { UInt8(truncatingIfNeeded: time.rawValue >> $0) }
     }
 
     static func encode(commit hash: ContentHash, cause: String) -> [UInt8] { hash.withBytes { Array($0) } + Array(cause.utf8) }

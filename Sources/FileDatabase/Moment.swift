@@ -83,14 +83,14 @@ extension FileDatabase {
         let head = self.head
         if hash == head.hash { return try view(at: .now) }
         guard let commit = try asDatabaseErrors({ try history.commit(hash) }) else {
-            throw DatabaseError(.notFound, "this node has no commit \(hash); a commit is known on the node that made it")
+            throw DatabaseError(.notFound, "this node has no commit \(hash), or has let it go; a commit is known on the node that made it")
         }
         try update()
         let until = try asDatabaseErrors { try history.nextTime(after: commit.time) }
         guard try retention().reason(for: path, from: commit.time, until: until, now: now) != nil else {
             throw DatabaseError(.gone, "the retention policy has let go the state of commit \(hash)")
         }
-        return past(hash, commit)
+        return try past(hash, commit)
     }
 
     private func view(atTime microseconds: UInt64, for path: TreePath) throws -> PastView {
@@ -112,9 +112,9 @@ extension FileDatabase {
                 found = earlier
             }
             guard let commit = try history.commit(found.hash) else {
-                throw DatabaseError(.gone, "the state of that time was let go")
+                throw DatabaseError(.gone, "the state of that time is not kept any more")
             }
-            return past(found.hash, commit)
+            return try past(found.hash, commit)
         }
     }
 
@@ -127,15 +127,24 @@ extension FileDatabase {
             let files = Subtree(root: snapshot.root, aggregates: try root.aggregates())
             let commit = Commit(
                 files: files, system: .empty, parents: [], actor: actor, time: Moment.timestamp(snapshot.time), cause: "")
-            return PastView(view: view(of: Head(hash: nil, commit: commit)), commit: nil, time: snapshot.time)
+            return PastView(view: try view(of: Head(hash: nil, commit: commit)), commit: nil, time: snapshot.time)
         }
     }
 
-    private func past(_ hash: ContentHash, _ commit: Commit) -> PastView {
-        PastView(view: view(of: Head(hash: hash, commit: commit)), commit: hash, time: commit.time.microseconds)
+    private func past(_ hash: ContentHash, _ commit: Commit) throws -> PastView {
+        PastView(view: try view(of: Head(hash: hash, commit: commit)), commit: hash, time: commit.time.microseconds)
     }
 
-    func view(of head: Head) -> TreeView { TreeView(head: head, nodes: nodes, store: store) }
+    /// A view of the files of a past state. Its system tree is not kept.
+    private func view(of head: Head) throws -> TreeView {
+        let root = head.commit.files.root
+        let view = TreeView(head: head, nodes: nodes, store: store, hold: hold(.tree(root)), isPast: true)
+        // Held first: what is here now stays for as long as the view does.
+        guard try root == TreeNode.empty.hash || store.contains(root) else {
+            throw DatabaseError(.gone, "that state is not kept any more: the retention policy has let it go")
+        }
+        return view
+    }
 
     /// Makes the history know of all commits so far.
     func update() throws {

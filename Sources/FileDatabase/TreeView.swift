@@ -9,6 +9,10 @@ public struct TreeView: Sendable {
     public let head: Head
     let nodes: StoredNodes
     let store: ObjectStore
+    /// Keeps what it shows from being removed.
+    let hold: RootHold
+    /// Whether it is of a state of which only a part may be kept.
+    var isPast = false
 
     public var files: Subtree { head.commit.files }
 
@@ -16,21 +20,6 @@ public struct TreeView: Sendable {
     public func entry(at path: TreePath, in tree: Tree = .files) throws -> Entry? {
         if path.isRoot { return Entry(name: "", subtree: head[tree]) }
         return try asDatabaseErrors { try head[tree].entry(at: path, in: nodes) }
-    }
-
-    /// Whether a hash is the root that the files had at this state or at one of the commits before it.
-    ///
-    /// - Parameter limit: how many commits are looked at.
-    public func hadRoot(_ root: ContentHash, limit: Int) throws -> Bool {
-        try asDatabaseErrors {
-            var commit = head.commit
-            for _ in 0..<limit {
-                if commit.files.root == root { return true }
-                guard let parent = commit.parents.first else { return root == Subtree.empty.root }
-                commit = try Commit(decoding: store.read(parent, .commit))
-            }
-            return false
-        }
     }
 
     /// A node of either tree.
@@ -58,6 +47,19 @@ public struct TreeView: Sendable {
                 documents.append((entry.name, try store.read(file.content.root, .chunk)))
             }
             return documents
+        }
+    }
+}
+
+extension TreeView {
+    /// As for the database; but what is missing of a past state was let go.
+    func asDatabaseErrors<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let error as StoreError where isPast && error.code == .missing {
+            throw DatabaseError(.gone, "this part of the state is not kept any more: the retention policy has let it go")
+        } catch {
+            throw DatabaseError(error)
         }
     }
 }
@@ -90,8 +92,9 @@ extension TreeView {
 extension TreeView {
     /// A view of a system tree that is here, though it need not be this database's own.
     public static func documents(of system: Subtree, in database: FileDatabase) -> TreeView {
-        var head = database.head
+        let view = database.view
+        var head = view.head
         head.commit.system = system
-        return TreeView(head: head, nodes: database.nodes, store: database.store)
+        return TreeView(head: head, nodes: database.nodes, store: database.store, hold: database.hold(.tree(system.root)))
     }
 }

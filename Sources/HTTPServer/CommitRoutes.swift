@@ -17,11 +17,11 @@ func addCommitRoutes(to routes: inout Routes) {
             return hash
         }
         try query.finish()
-        return try await call.database.threads.run { [view = call.database.view] in
+        return try await call.database.threads.run { [database = call.database] in
             let page: (items: [(hash: ContentHash, commit: Commit)], next: ContentHash?)
             do {
-                page = try view.commits(after: after, limit: limit)
-            } catch let error as DatabaseError where error.code == .notFound || error.code == .damaged {
+                page = try database.commits(after: after, limit: limit)
+            } catch let error as DatabaseError where error.code == .gone {
                 throw Problem(.gone, "the commit in 'after' is not kept any more; begin anew")
             }
             return .json(reserving: 256 + page.items.count * 384) { json in

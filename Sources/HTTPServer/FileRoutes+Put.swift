@@ -50,6 +50,8 @@ private func putFile(_ call: Call, _ path: TreePath, _ condition: WriteCondition
     }
     let content: FileContent
     let objects: [PreparedObject]
+    var largeUpload: FileUpload?
+    defer { withExtendedLifetime(largeUpload) {} }
     if isSmall {
         // One chunk by the rules of the chunker, whatever is in it.
         let body = try await call.collectBody(limit: Chunker.minimumSize)
@@ -58,6 +60,7 @@ private func putFile(_ call: Call, _ path: TreePath, _ condition: WriteCondition
         objects = [object]
     } else {
         let upload = FileUpload(to: database)
+        largeUpload = upload
         try await call.readBody { piece in
             piece.withUnsafeReadableBytes { upload.add($0) }
             try await upload.drain()

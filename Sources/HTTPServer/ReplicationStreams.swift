@@ -173,10 +173,10 @@ private struct ObjectBatch: Sendable {
                 kind: location.kind, codec: location.codec == .zstd ? .zstd : .raw, rawLength: Int(location.rawLength),
                 storedLength: Int(location.storedLength), hash: hash))
             let length = Int(location.storedLength)
-            let count = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: length) {
-                try store.readStored(location, into: UnsafeMutableRawBufferPointer(rebasing: $0[..<length]))
+            try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: length) {
+                try store.readStored(location, hash: hash, into: UnsafeMutableRawBufferPointer(rebasing: $0[..<length]))
+                return length
             }
-            guard count == length else { throw StoreError(.damaged, "object \(hash) is cut off", hash: hash) }
         }
         return buffer
     }

@@ -76,7 +76,7 @@ extension Entry {
 // MARK: - Encoding
 
 extension Entry {
-    private enum Holds {
+    enum Holds {
         static let register: UInt8 = 1
         static let subtree: UInt8 = 2
     }

@@ -12,7 +12,7 @@ public final class LMDBIndex: ObjectIndex, @unchecked Sendable {
 
     // LMDB does its own locking; the environment and the handles do not change after the start.
     private let environment: OpaquePointer
-    private let objects: MDB_dbi
+    let objects: MDB_dbi
     private let state: MDB_dbi
 
     /// Opens the environment in an existing directory.
@@ -111,14 +111,14 @@ public final class LMDBIndex: ObjectIndex, @unchecked Sendable {
 // MARK: - LMDB's calls
 
 extension LMDBIndex {
-    private func reading<Result>(_ body: (OpaquePointer) throws(StoreError) -> Result) throws(StoreError) -> Result {
+    func reading<Result>(_ body: (OpaquePointer) throws(StoreError) -> Result) throws(StoreError) -> Result {
         var transaction: OpaquePointer?
         try LMDBIndex.check(mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &transaction), "begin")
         defer { mdb_txn_abort(transaction) }
         return try body(transaction!)
     }
 
-    private func writing(_ body: (OpaquePointer) throws(StoreError) -> Void) throws(StoreError) {
+    func writing(_ body: (OpaquePointer) throws(StoreError) -> Void) throws(StoreError) {
         var transaction: OpaquePointer?
         try LMDBIndex.check(mdb_txn_begin(environment, nil, 0, &transaction), "begin")
         do throws(StoreError) {
@@ -130,7 +130,7 @@ extension LMDBIndex {
         try LMDBIndex.check(mdb_txn_commit(transaction), "commit")
     }
 
-    private func location(of hash: ContentHash, _ transaction: OpaquePointer) throws(StoreError) -> Location? {
+    func location(of hash: ContentHash, _ transaction: OpaquePointer) throws(StoreError) -> Location? {
         var value = MDB_val()
         let code = hash.withBytes { bytes in
             var key = MDB_val(mv_size: bytes.count, mv_data: UnsafeMutableRawPointer(mutating: bytes.baseAddress))
@@ -138,14 +138,21 @@ extension LMDBIndex {
         }
         if code == MDB_NOTFOUND { return nil }
         try LMDBIndex.check(code, "get")
-        // Aligned for nothing, and gone with the transaction: read by bytes, now.
-        let bytes = Array(UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size))[...]
+        return try LMDBIndex.decode(value, hash)
+    }
+
+    /// - Parameter value: aligned for nothing, and gone with its transaction.
+    static func decode(_ value: MDB_val, _ hash: ContentHash) throws(StoreError) -> Location {
+        let bytes = UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size)
         guard bytes.count == 22, let kind = ObjectKind(rawValue: bytes[20]), let codec = Codec(rawValue: bytes[21]) else {
             throw StoreError(.index, "index: entry of an unknown layout", hash: hash)
         }
+        func number<Value: FixedWidthInteger>(_ offset: Int) -> Value {
+            Value(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Value.self))
+        }
         return Location(
-            position: LogPosition(segment: bytes.bigEndian(at: 0), offset: bytes.bigEndian(at: 4)),
-            storedLength: bytes.bigEndian(at: 12), rawLength: bytes.bigEndian(at: 16), kind: kind, codec: codec)
+            position: LogPosition(segment: number(0), offset: number(4)), storedLength: number(12), rawLength: number(16), kind: kind,
+            codec: codec)
     }
 
     private static func encode(_ location: Location) -> [UInt8] {
@@ -183,7 +190,7 @@ extension LMDBIndex {
         try check(code, "put")
     }
 
-    private static func check(_ code: Int32, _ operation: String) throws(StoreError) {
+    static func check(_ code: Int32, _ operation: String) throws(StoreError) {
         guard code != 0 else { return }
         throw StoreError(.index, "index: \(operation): \(String(cString: mdb_strerror(code)))")
     }

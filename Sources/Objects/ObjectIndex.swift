@@ -19,6 +19,11 @@ public protocol ObjectIndex: Sendable {
     func forgetEverything() throws(StoreError)
     /// How many objects are indexed.
     func count() throws(StoreError) -> Int
+    /// Calls `body` with each entry, in any order, until it returns false. What is put in or taken out meanwhile may or may not
+    /// be seen.
+    func forEach(_ body: (ContentHash, Location) -> Bool) throws(StoreError)
+    /// Takes out the entries that are still as given, all or nothing; durable on return.
+    func remove(_ entries: [(ContentHash, Location)]) throws(StoreError)
 }
 
 /// An index in memory: for simulations and tests.
@@ -41,5 +46,15 @@ public final class MemoryIndex: ObjectIndex {
 
     public func forgetEverything() {
         state.withLock { $0 = ([:], nil) }
+    }
+
+    public func forEach(_ body: (ContentHash, Location) -> Bool) {
+        for (hash, location) in state.withLock({ $0.entries }) where !body(hash, location) { return }
+    }
+
+    public func remove(_ entries: [(ContentHash, Location)]) {
+        state.withLock { state in
+            for (hash, location) in entries where state.entries[hash] == location { state.entries[hash] = nil }
+        }
     }
 }

@@ -2,8 +2,8 @@ import Content
 import Platform
 import Synchronization
 
-/// The sizes of the log, and why.
-enum LogLimits {
+/// The sizes of the log and the rates of its care, and why.
+public enum LogLimits {
     /// Small enough to be compacted in a few seconds, large enough that ten terabytes are ten thousand files.
     static let segmentSize: UInt64 = 1 << 30
     /// The system is asked to start writing out at every step of this size, so that a sync after a large upload waits
@@ -13,6 +13,10 @@ enum LogLimits {
     static let maximumRecent = 65_536
     /// Bytes of log that a start after a crash may have to read again: about a second.
     static let maximumReplay: UInt64 = 1 << 30
+    /// Bytes a second that a scrub reads: ten terabytes in four days, and a fifth of what a hard disk gives.
+    public static let scrubRate: UInt64 = 32 << 20
+    /// Bytes a second that a compaction reads and writes: half of what a hard disk gives, and little of what an SSD does.
+    public static let compactionRate: UInt64 = 64 << 20
 }
 
 extension ObjectStore {
@@ -56,6 +60,19 @@ extension ObjectStore {
         }
     }
 
+    /// Writes objects in the place of those that are damaged or lost, which are right for whoever reads them from then on.
+    /// Durable on return.
+    ///
+    /// - Parameter objects: checked against their hashes.
+    public func replace(_ objects: [PreparedObject]) throws(StoreError) {
+        if let chunkHolder { try chunkHolder.keep(objects.filter { $0.kind == .chunk }) }
+        let ours = chunkHolder == nil ? objects : objects.filter { $0.kind != .chunk }
+        guard !ours.isEmpty else { return }
+        try log.withLock { log throws(StoreError) in try write(ours, head: nil, &log) }
+        try sync()
+        flushIfNeeded()
+    }
+
     private func append(_ objects: [PreparedObject], head: ContentHash?) throws(StoreError) {
         let absent = Set(try missing(among: objects.map(\.hash)))
         var seen: Set<ContentHash> = []
@@ -66,7 +83,7 @@ extension ObjectStore {
     }
 
     /// Writes the records at the log's end and enters them into the table.
-    private func write(_ objects: [PreparedObject], head: ContentHash?, _ log: inout Log) throws(StoreError) {
+    func write(_ objects: [PreparedObject], head: ContentHash?, _ log: inout Log) throws(StoreError) {
         if let failure = log.failure { throw StoreError(failed: failure) }
         if log.end >= segmentSize { try roll(&log) }
         do throws(DiskError) {
@@ -151,7 +168,7 @@ extension ObjectStore {
     }
 
     /// Starts the next segment. The old one is durable before the new one exists, so only the last can be torn.
-    private func roll(_ log: inout Log) throws(StoreError) {
+    func roll(_ log: inout Log) throws(StoreError) {
         do throws(DiskError) {
             try log.file.sync()
         } catch {
@@ -170,7 +187,7 @@ extension ObjectStore {
 // MARK: - The index
 
 extension ObjectStore {
-    private func flushIfNeeded() {
+    func flushIfNeeded() {
         let end = log.withLock { $0.position }
         let isDue = table.withLock { table in
             // A flush on another thread may have gone further meanwhile.
@@ -192,11 +209,19 @@ extension ObjectStore {
 
     /// Moves the recent objects into the index and its checkpoint to the log's end.
     func flush() {
-        // One at a time: the end of one lets go of all that is on its way, which must not be another's.
-        flushing.withLock { _ in flushTable() }
+        // Nothing is lost where it fails: the entries stay in memory and in the log, and the next flush takes them again.
+        _ = try? indexEverything()
     }
 
-    private func flushTable() {
+    /// The same, for whoever has to know.
+    /// - Returns: the checkpoint: everything before it is durable and in the index.
+    @discardableResult
+    func indexEverything() throws(StoreError) -> LogPosition {
+        // One at a time: the end of one lets go of all that is on its way, which must not be another's.
+        try flushing.withLock { _ throws(StoreError) in try flushTable() }
+    }
+
+    private func flushTable() throws(StoreError) -> LogPosition {
         let (checkpoint, entries) = log.withLock { log in
             table.withLock { table in
                 table.isFlushing = true
@@ -215,9 +240,10 @@ extension ObjectStore {
                 table.flushed = checkpoint.position
                 table.isFlushing = false
             }
+            return checkpoint.position
         } catch {
-            // Nothing is lost: the entries stay in memory and in the log, and the next flush takes them again.
             table.withLock { $0.isFlushing = false }
+            throw error
         }
     }
 }

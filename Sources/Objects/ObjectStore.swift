@@ -105,12 +105,16 @@ public final class ObjectStore: Sendable {
     let flushing = Mutex(())
     /// A segment that has grown past it is followed by a new one.
     let segmentSize: UInt64
-    private let files: SegmentFiles
-    private let verified = VerifiedReads()
+    let files: SegmentFiles
+    let verified = VerifiedReads()
     /// Objects that did not have their hash when they were read. They count as absent, so that the same bytes can be put or
     /// fetched again.
     let damaged = Mutex<Set<ContentHash>>([])
     public var damagedObjects: Set<ContentHash> { damaged.withLock { $0 } }
+    /// What a collection is about to remove; it counts as absent, so that whoever needs it writes it afresh.
+    let condemnation = Mutex<Condemnation?>(nil)
+    /// Whether there is a condemnation: looked at before the lock is taken.
+    let isCondemning = Atomic(false)
     let flusher: BlockingThreads
     /// Where chunks are that the log does not have; nil for a store that keeps all in its log.
     private let holder = Mutex<(any ChunkHolder)?>(nil)
@@ -180,95 +184,51 @@ extension ObjectStore {
         try location(of: hash) != nil
     }
 
+    /// Where an object is; nil for one that is not here, or is about to be removed.
     public func location(of hash: ContentHash) throws(StoreError) -> Location? {
-        if let location = table.withLock({ $0.recent[hash] ?? $0.flushing[hash] }) { return location }
-        // It may have gone from the table into the index between the two looks, never the other way round.
-        if let location = try index.location(of: hash) { return location }
+        if let location = try place(of: hash), !isCondemned(hash, location) { return location }
         return try chunkHolder?.sizes(of: [hash])[0].map { Location.held(size: $0) }
     }
 
-    /// The locations of several objects, in the order given; nil for those that are not here.
+    private func isCondemned(_ hash: ContentHash, _ location: Location) -> Bool {
+        guard isCondemning.load(ordering: .acquiring) else { return false }
+        return condemnation.withLock { $0 }?.condemns(hash, at: location) ?? false
+    }
+
+    /// The locations of several objects, in the order given; nil for those that are not here or are about to be removed.
     public func locations(of hashes: [ContentHash]) throws(StoreError) -> [Location?] {
+        var result = try places(of: hashes)
+        if isCondemning.load(ordering: .acquiring), let condemnation = condemnation.withLock({ $0 }) {
+            for index in result.indices {
+                if let location = result[index], condemnation.condemns(hashes[index], at: location) { result[index] = nil }
+            }
+        }
+        guard let chunkHolder else { return result }
+        let absent = result.indices.filter { result[$0] == nil }
+        if absent.isEmpty { return result }
+        for (index, size) in zip(absent, try chunkHolder.sizes(of: absent.map { hashes[$0] })) { result[index] = size.map { .held(size: $0) } }
+        return result
+    }
+
+    /// Where the log has objects, those included that are about to be removed.
+    func places(of hashes: [ContentHash]) throws(StoreError) -> [Location?] {
         var result = table.withLock { table in hashes.map { table.recent[$0] ?? table.flushing[$0] } }
+        // What is unknown may have gone from the table into the index between the two looks, never the other way round.
         let unknown = result.indices.filter { result[$0] == nil }
         if unknown.isEmpty { return result }
         for (index, location) in zip(unknown, try index.locations(of: unknown.map { hashes[$0] })) { result[index] = location }
-        guard let chunkHolder else { return result }
-        let absent = unknown.filter { result[$0] == nil }
-        for (index, size) in zip(absent, try chunkHolder.sizes(of: absent.map { hashes[$0] })) { result[index] = size.map { .held(size: $0) } }
         return result
+    }
+
+    func place(of hash: ContentHash) throws(StoreError) -> Location? {
+        if let location = table.withLock({ $0.recent[hash] ?? $0.flushing[hash] }) { return location }
+        return try index.location(of: hash)
     }
 
     /// The hashes that are not here, in the order given.
     public func missing(among hashes: [ContentHash]) throws(StoreError) -> [ContentHash] {
         let damaged = damagedObjects
         return zip(hashes, try locations(of: hashes)).filter { $0.1 == nil || damaged.contains($0.0) }.map(\.0)
-    }
-
-    /// The bytes of an object, checked against its hash.
-    ///
-    /// - Parameter trustingRecent: whether one that had its hash within the last minute need not be hashed again.
-    public func read(_ hash: ContentHash, _ kind: ObjectKind, trustingRecent: Bool = false) throws(StoreError) -> [UInt8] {
-        guard let location = try location(of: hash) else { throw StoreError(.missing, "\(kind) \(hash) is missing", hash: hash) }
-        guard location.kind == kind else {
-            throw StoreError(.missing, "\(hash) is a \(location.kind), not a \(kind)", hash: hash)
-        }
-        if location.isHeld { return try readHeld(hash) }
-        let stored = try readStored(location, hash: hash)
-        let bytes: [UInt8]?
-        switch location.codec {
-        case .raw: bytes = stored
-        case .zstd: bytes = stored.withUnsafeBytes { Compression.decompress($0, rawLength: Int(location.rawLength)) }
-        }
-        if trustingRecent, let bytes, bytes.count == Int(location.rawLength), verified.contains(hash) { return bytes }
-        guard let bytes, ContentHash(of: kind, bytes) == hash else {
-            damaged.withLock { _ = $0.insert(hash) }
-            throw StoreError(.damaged, "\(kind) \(hash) is damaged in segment \(location.position.segment)", hash: hash)
-        }
-        if trustingRecent { verified.insert(hash) }
-        return bytes
-    }
-
-    private func readHeld(_ hash: ContentHash) throws(StoreError) -> [UInt8] {
-        guard let bytes = try chunkHolder?.read(hash) else {
-            throw StoreError(.missing, "chunk \(hash) is missing: the file that held it has changed", hash: hash)
-        }
-        return bytes
-    }
-
-    /// The bytes of an object, read from the medium as far as the system allows it, and checked against its hash.
-    public func reread(_ hash: ContentHash, _ kind: ObjectKind) throws(StoreError) -> [UInt8] {
-        if let location = try location(of: hash) {
-            let start = location.position.offset
-            do throws(DiskError) {
-                try files.file(location.position.segment).forgetCached(start..<start + UInt64(location.storedLength))
-            } catch { throw StoreError(error) }
-        }
-        return try read(hash, kind)
-    }
-
-    /// The bytes of an object as they are stored, unchecked: for sending to someone who checks.
-    public func readStored(_ location: Location, hash: ContentHash) throws(StoreError) -> [UInt8] {
-        if location.isHeld { return try readHeld(hash) }
-        var failure: DiskError?
-        let length = Int(location.storedLength)
-        let bytes = [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
-            do throws(DiskError) {
-                count = try readStored(location, into: UnsafeMutableRawBufferPointer(buffer))
-            } catch {
-                failure = error
-            }
-        }
-        if let failure { throw StoreError(failure) }
-        guard bytes.count == length else {
-            throw StoreError(.damaged, "object \(hash) is cut off in segment \(location.position.segment)", hash: hash)
-        }
-        return bytes
-    }
-
-    /// Reads an object's stored bytes into memory of the caller's, which has exactly room for them.
-    public func readStored(_ location: Location, into buffer: UnsafeMutableRawBufferPointer) throws(DiskError) -> Int {
-        try files.file(location.position.segment).read(into: buffer, at: location.position.offset)
     }
 }
 
@@ -293,6 +253,11 @@ final class SegmentFiles: Sendable {
             open[segment] = file
         }
         return file
+    }
+
+    /// Lets go of a segment that is removed. Those who read it go on.
+    func forget(_ segment: UInt32) {
+        open.withLock { $0[segment] = nil }
     }
 
     static func name(of segment: UInt32) -> String {

@@ -90,6 +90,25 @@ struct RecordHeader {
         self.hash = hash
     }
 
+    /// Where the object of a record at a place is; nil for a head record.
+    func location(at place: LogPosition) -> Location? {
+        guard let kind = ObjectKind(rawValue: kind), let codec = Codec(rawValue: codec) else { return nil }
+        return Location(
+            position: LogPosition(segment: place.segment, offset: place.offset + UInt64(RecordHeader.byteCount)),
+            storedLength: storedLength, rawLength: rawLength, kind: kind, codec: codec)
+    }
+
+    /// The record's object, if these stored bytes are its.
+    func object(_ stored: [UInt8]) -> PreparedObject? {
+        guard let kind = ObjectKind(rawValue: kind), let codec = Codec(rawValue: codec) else { return nil }
+        return try? PreparedObject(checking: hash, kind, codec, rawLength: Int(rawLength), stored: stored)
+    }
+
+    /// Whether the stored bytes are those that the record was written with.
+    func isWhole(_ stored: [UInt8]) -> Bool {
+        kind == RecordHeader.headKind ? HeadPayload(stored[...], commit: hash) != nil : object(stored) != nil
+    }
+
     /// Objects are far smaller; a larger length is damage.
     static let maximumLength: UInt32 = 64 << 20
 }

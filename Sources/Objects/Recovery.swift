@@ -95,15 +95,14 @@ struct Recovery {
         for segment in segments where segment >= start.segment {
             let file = try disk.open(SegmentFiles.name(of: segment))
             try checkHeader(of: file, segment, isLast: segment == last, &report)
-            var scan = SegmentScan(
-                file: file, segment: segment, offset: segment == start.segment ? start.offset : Recovery.segmentHeaderSize,
+            var scan = try SegmentScan(
+                file, segment: segment, from: segment == start.segment ? start.offset : Recovery.segmentHeaderSize,
                 // Earlier segments were durable before the last was begun; their payloads are checked when they are read.
-                checksPayloads: segment == last, size: try file.size())
-            try scan.run(
+                checksPayloads: segment == last)
+            end = try scan.run(
                 record: { records.append(($0, $1)) },
                 head: { heads.append(Head(commit: $0, position: $1, durable: $2)) },
                 suspect: { suspects.append($0) })
-            end = scan.offset
             if segment != last {
                 report.damaged += suspects
                 suspects = []
@@ -113,6 +112,9 @@ struct Recovery {
                 try index.insert(records, checkpoint: Checkpoint(position: indexed, head: heads.last?.commit ?? checkpoint?.head))
                 records = []
             }
+        }
+        if checkpoint == nil, heads.isEmpty, report.replayed == 0, records.isEmpty, report.damaged.contains(where: { $0.offset == 0 }) {
+            throw StoreError(.format, "\(SegmentFiles.name(of: segments[0])) is no log of this program, or all of it was written over")
         }
         // Damage that a later head record knew as durable is damage; anything else may be a write that a crash tore.
         let known = heads.map(\.durable).max() ?? start
@@ -139,16 +141,17 @@ struct Recovery {
         return Result(log: log, recent: recent, indexed: indexed, report: report)
     }
 
-    /// Checks that a segment is of this format, and ends its making if a crash came before its header was whole.
+    /// Checks that a segment is of this format, and ends its making if a crash came before its header was whole. One that was
+    /// written over is read for what is left.
     private func checkHeader(of file: any DiskFile, _ segment: UInt32, isLast: Bool, _ report: inout RecoveryReport) throws {
         let size = Int(Recovery.segmentHeaderSize)
-        var bytes = [UInt8](repeating: 0, count: size + RecordHeader.byteCount)
+        var bytes = [UInt8](repeating: 0, count: size)
         let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
         let expected = Recovery.segmentHeader + [UInt8](repeating: 0, count: size - Recovery.segmentHeader.count)
-        if bytes[..<size].elementsEqual(expected), count >= size { return }
-        if isLast, count <= size {
+        if bytes.elementsEqual(expected), count == size { return }
+        if isLast, try file.size() <= Recovery.segmentHeaderSize {
             _ = try Recovery.newSegment(segment, on: disk, after: nil)
-        } else if !bytes.starts(with: Recovery.formatName), RecordHeader(bytes[size...], at: LogPosition(segment: segment, offset: UInt64(size))) != nil {
+        } else if !bytes.starts(with: Recovery.formatName) {
             report.damaged.append(LogPosition(segment: segment, offset: 0))
         } else {
             throw StoreError(.format, "\(SegmentFiles.name(of: segment)) is no log of this version; use the program that wrote it")
@@ -171,82 +174,39 @@ struct Recovery {
 
 /// One pass over a segment's records.
 struct SegmentScan {
-    let file: any DiskFile
-    let segment: UInt32
-    /// Where the next record is; after `run`, the end of the last whole record.
-    var offset: UInt64
-    let checksPayloads: Bool
-    let size: UInt64
+    private var reader: SegmentReader
+    private let checksPayloads: Bool
+
+    init(_ file: any DiskFile, segment: UInt32, from offset: UInt64, checksPayloads: Bool) throws(DiskError) {
+        reader = SegmentReader(
+            file, segment: segment, from: offset, to: try file.size(),
+            window: checksPayloads ? SegmentReader.payloadWindow : SegmentReader.headerWindow)
+        self.checksPayloads = checksPayloads
+    }
 
     /// - Parameters:
     ///   - suspect: told where a record is cut off, or has other bytes than its header or its hash says.
+    /// - Returns: where the segment ends.
     mutating func run(
         record: (ContentHash, Location) -> Void, head: (ContentHash, LogPosition, LogPosition) -> Void,
         suspect: (LogPosition) -> Void
-    ) throws(DiskError) {
-        while offset < size {
-            let place = LogPosition(segment: segment, offset: offset)
-            let payload = offset + UInt64(RecordHeader.byteCount)
-            guard let header = RecordHeader(try read(at: offset, RecordHeader.byteCount)[...], at: place),
-                payload + UInt64(header.storedLength) <= size
-            else {
-                suspect(place)
-                guard let next = try nextHeader(after: offset + 1) else { return }
-                offset = next
-                continue
-            }
-            if header.kind == RecordHeader.headKind {
-                if let found = HeadPayload(try read(at: payload, Int(header.storedLength))[...], commit: header.hash) {
-                    head(header.hash, place, found.durable)
-                } else {
-                    suspect(place)
-                }
-            } else if let kind = ObjectKind(rawValue: header.kind), let codec = Codec(rawValue: header.codec) {
-                let location = Location(
-                    position: LogPosition(segment: segment, offset: payload), storedLength: header.storedLength,
-                    rawLength: header.rawLength, kind: kind, codec: codec)
-                if checksPayloads, try !isWhole(header, kind, codec, at: payload) { suspect(place) }
-                record(header.hash, location)
-            }
-            offset = payload + UInt64(header.storedLength)
-        }
-    }
-
-    private func isWhole(_ header: RecordHeader, _ kind: ObjectKind, _ codec: Codec, at offset: UInt64) throws(DiskError) -> Bool {
-        let stored = try read(at: offset, Int(header.storedLength))
-        let object = try? PreparedObject(
-            checking: header.hash, kind, codec, rawLength: Int(header.rawLength), stored: stored)
-        return object != nil
-    }
-
-    private func read(at offset: UInt64, _ count: Int) throws(DiskError) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        var failure: DiskError?
-        let length = bytes.withUnsafeMutableBytes { buffer -> Int in
-            do throws(DiskError) { return try file.read(into: buffer, at: offset) } catch {
-                failure = error
-                return 0
-            }
-        }
-        if let failure { throw failure }
-        return Array(bytes[..<length])
-    }
-
-    /// The next place at which a whole header stands: the log goes on behind damage.
-    private func nextHeader(after start: UInt64) throws(DiskError) -> UInt64? {
-        let window = 1 << 20
-        var base = start
-        while base < size {
-            let bytes = try read(at: base, window + RecordHeader.byteCount)
-            for index in 0..<min(window, bytes.count) where bytes[index] == RecordHeader.marker {
-                let payload = base + UInt64(index + RecordHeader.byteCount)
-                let place = LogPosition(segment: segment, offset: base + UInt64(index))
-                if let header = RecordHeader(bytes[index...], at: place), payload + UInt64(header.storedLength) <= size {
-                    return base + UInt64(index)
+    ) throws(StoreError) -> UInt64 {
+        while let step = try reader.next() {
+            switch step {
+            case .damage(let place): suspect(place)
+            case .record(let header, let place):
+                if header.kind == RecordHeader.headKind {
+                    if let found = HeadPayload(try reader.payload(of: header, at: place)[...], commit: header.hash) {
+                        head(header.hash, place, found.durable)
+                    } else {
+                        suspect(place)
+                    }
+                } else if let location = header.location(at: place) {
+                    if checksPayloads, !header.isWhole(try reader.payload(of: header, at: place)) { suspect(place) }
+                    record(header.hash, location)
                 }
             }
-            base += UInt64(window)
         }
-        return nil
+        return reader.end
     }
 }

@@ -10,7 +10,7 @@ struct Benchmarks: AsyncParsableCommand {
 
 /// What can be measured.
 enum Suite: String, CaseIterable, ExpressibleByArgument {
-    case hash, chunker, ingest, tree, objects, commit, footprint, token, listing
+    case hash, chunker, ingest, tree, objects, commit, footprint, token, listing, care
 }
 
 /// What all suites go by.
@@ -61,6 +61,7 @@ struct Run: AsyncParsableCommand {
             case .footprint: try await FootprintBenchmark(settings: settings).run(&report)
             case .token: try await TokenBenchmark(settings: settings).run(&report)
             case .listing: try await ListingBenchmark(settings: settings).run(&report)
+            case .care: try await CareBenchmark(settings: settings).run(&report)
             }
         }
         if let json { try report.write(to: json, scale: scale) }
