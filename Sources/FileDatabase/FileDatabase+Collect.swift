@@ -163,6 +163,11 @@ private struct CollectionRound {
         try database.eachKeptState(now: now, after: last, letsGo: letsGo) { state in
             if let commit = state.commit { walk.keep(commit) }
             if let time = state.timestamp { times.append(time) }
+            if state.snapshot != nil, let past = try database.commit(of: state) {
+                // Whose record costs little and tells history how the snapshot came to be.
+                walk.keep(past.hash)
+                times.append(past.time)
+            }
             try walk.markTree(state.root, for: state.scope)
             account(state)
             return true

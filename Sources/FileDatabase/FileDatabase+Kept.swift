@@ -144,6 +144,16 @@ extension FileDatabase {
         }
     }
 
+    /// The commit that had a snapshot's files when it was made here; nil if it is not here, or was made elsewhere.
+    func commit(of snapshot: KeptState) throws -> PastCommit? {
+        let time = Moment.timestamp(snapshot.time)
+        let next = try history.nextTime(after: time).flatMap { try history.commit(at: $0) }
+        for case let past? in [try history.lastCommit(notAfter: time), next] {
+            if try history.commit(past.hash)?.files.root == snapshot.root { return past }
+        }
+        return nil
+    }
+
     /// The states of `eachKeptState`, in memory.
     public func keptStates(now: UInt64? = nil) throws -> [KeptState] {
         var states: [KeptState] = []

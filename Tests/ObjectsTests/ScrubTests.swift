@@ -76,6 +76,7 @@ struct ScrubTests {
             try store.append([object])
             objects.append(object)
         }
+        try store.sync()
         let victims = [objects[2], objects[10]]
         for victim in victims {
             let location = try #require(try store.location(of: victim.hash))
