@@ -48,11 +48,15 @@ public struct DatabaseError: Error, Sendable, CustomStringConvertible {
         case let error as StoreError:
             switch error.code {
             case .full: self.init(.full, "the disk is full; nothing was changed")
-            case .missing, .damaged: self.init(.damaged, error.description)
+            case .missing, .damaged:
+                self.init(.damaged, error.description)
+                missing = error.hash.map { [$0] } ?? []
             case .disk, .failed, .index, .format: self.init(.unavailable, error.description)
             }
         case let error as MalformedBytes: self.init(.damaged, error.description)
-        case let error as MissingNode: self.init(.damaged, error.description)
+        case let error as MissingNode:
+            self.init(.damaged, error.description)
+            missing = [error.hash]
         default: self.init(.unavailable, "\(error)")
         }
     }

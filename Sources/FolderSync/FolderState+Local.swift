@@ -157,6 +157,9 @@ extension FolderState {
     /// Makes a new state of the placed tree and of the index durable, together.
     func store(placed edits: [TreeEdit], _ changes: [IndexChange]) async throws {
         try await database.threads.run { [self] in
+            // Until the index has the new root, nothing keeps what is under it.
+            let hold = database.holdObjects()
+            defer { hold.end() }
             let placed = try database.edited(try index.read { try $0.placed() }, FolderState.last(edits))
             try database.store.sync()
             try index.write { view in

@@ -44,6 +44,9 @@ public final class FolderState: Sendable {
         index = try FolderIndex(directory: layout.index)
         chunks = FolderChunks(root: root, index: index, spool: try ChunkSpool(path: layout.spool))
         database.store.use(chunks)
+        // What the folder shows may be older than all that the database keeps for itself.
+        let index = index
+        _ = database.addRootSource { [.tree(try index.read { try $0.placed() }.root)] }
     }
 
     var traits: FileSystemTraits { names.traits }

@@ -11,9 +11,25 @@ public struct NodeStatus: Codable, Sendable {
     public var conflicts: UInt64?
     public var version: String?
     public var uptimeSeconds: Double?
+    public var care: CareStatus?
+
+    /// How the data is looked after.
+    public struct CareStatus: Codable, Sendable {
+        public var lastScrubAt: String?
+        public var damagedObjects: UInt64
+        public var lostObjects: UInt64
+        public var lastGcAt: String?
+
+        enum CodingKeys: String, CodingKey {
+            case lastScrubAt = "last_scrub_at"
+            case damagedObjects = "damaged_objects"
+            case lostObjects = "lost_objects"
+            case lastGcAt = "last_gc_at"
+        }
+    }
 
     enum CodingKeys: String, CodingKey {
-        case root, head, files, bytes, conflicts, version
+        case root, head, files, bytes, conflicts, version, care
         case nodeID = "node_id"
         case clusterID = "cluster_id"
         case virtualTime = "virtual_time"

@@ -66,15 +66,35 @@ struct Dispatcher: HTTPResponder {
             if let expectation = request.headers[.expect], expectation.lowercased() != "100-continue" {
                 throw Problem(.expectationFailed, "the expectation '\(expectation.prefix(80))' is not known")
             }
-            let principal = switch match.endpoint.access {
-            case .open: Principal.nobody
-            case .token: try await Call.authenticate(request, node)
-            case .tokenOrSession: try await authenticateByTokenOrSession(request)
+            return try await mending(request.method) {
+                let principal = switch match.endpoint.access {
+                case .open: Principal.nobody
+                case .token: try await Call.authenticate(request, node)
+                case .tokenOrSession: try await authenticateByTokenOrSession(request)
+                }
+                return try await match.endpoint.handler(Call(
+                    node: node, request: request, channel: context.channel, logger: context.logger, principal: principal,
+                    captures: match.captures, tail: match.tail, rawQuery: target[mark...].dropFirst()))
             }
-            return try await match.endpoint.handler(Call(
-                node: node, request: request, channel: context.channel, logger: context.logger, principal: principal,
-                captures: match.captures, tail: match.tail, rawQuery: target[mark...].dropFirst()))
         }
+    }
+
+    /// Answers a request; again where it has met something damaged that a peer had.
+    private func mending(_ method: HTTPRequest.Method, _ answer: () async throws -> Response) async throws -> Response {
+        // Each time an object more has come back; a walk may need many.
+        for _ in 0..<ServerLimits.mendedObjects {
+            do {
+                return try await answer()
+            } catch {
+                guard await node.mend(after: (error as? Problem)?.cause ?? error) else { throw error }
+                guard method == .get || method == .head else {
+                    var problem = Problem(.serviceUnavailable, "a damaged object was brought back from a peer; send the request again")
+                    problem.headers[.retryAfter] = "1"
+                    throw problem
+                }
+            }
+        }
+        return try await answer()
     }
 
     private func authenticateByTokenOrSession(_ request: Request) async throws -> Principal {

@@ -60,6 +60,15 @@ extension HTTPField.Name {
     fileprivate static let lastEventID = HTTPField.Name("Last-Event-ID")!
 }
 
+/// The progress of a task, beside which that of syncs has no `task`.
+private struct CareProgress: Encodable {
+    var task: CareTask
+}
+
+extension Principal {
+    fileprivate var isPerson: Bool { if case .node = identity { false } else { true } }
+}
+
 /// One reader's stream. It ends when the node does, and when the reader's rights do.
 private struct EventStream: Sendable {
     /// Paths that one commit tells a reader who may not see everything.
@@ -212,6 +221,9 @@ private struct EventStream: Sendable {
         case .progress(let report):
             guard request.kinds.contains(.progress), seesAll else { return }
             writeEncoded("progress", report, id: id(event.number, principal), to: &buffer)
+        case .care(let task):
+            guard request.kinds.contains(.progress), seesAll, principal.isPerson else { return }
+            writeEncoded("progress", CareProgress(task: task), id: id(event.number, principal), to: &buffer)
         }
     }
 

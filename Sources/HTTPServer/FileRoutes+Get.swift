@@ -6,6 +6,7 @@ import HTTPTypes
 import Hummingbird
 import Merkle
 import NIOCore
+import Node
 import Platform
 
 /// `GET /files/{path}`: a file's bytes, a directory's listing, or a link's target.
@@ -38,7 +39,7 @@ private func getFile(_ call: Call, _ place: FilePath, _ query: GetQuery, _ view:
     if place.hasSlash { throw Problem(.notFound, "is a \(info.kind.rawValue), not a directory; leave the last slash away", path: place.path) }
     guard !query.isListing else { throw Problem(.badRequest, "this is a file; only directories are listed", path: place.path) }
     if query.showsChunks { return try chunkList(info, database) }
-    return try bytes(of: info, call.request, database)
+    return try bytes(of: info, call)
 }
 
 /// The rules are those of the path, also for a losing version of it.
@@ -60,7 +61,8 @@ private func checkRules(_ call: Call, _ info: FileInfo, _ view: TreeView) throws
 
 // MARK: - Bytes
 
-private func bytes(of info: FileInfo, _ request: Request, _ database: FileDatabase) throws -> Response {
+private func bytes(of info: FileInfo, _ call: Call) throws -> Response {
+    let request = call.request
     guard let hash = info.contentHash else { throw Problem.notFound(info.path) }
     var headers = HTTPFields()
     headers.reserveCapacity(16)
@@ -90,10 +92,11 @@ private func bytes(of info: FileInfo, _ request: Request, _ database: FileDataba
     }
     headers[.contentLength] = String(range.upperBound - range.lowerBound)
     if request.method == .head { return Response(status: status, headers: headers) }
-    return Response(status: status, headers: headers, body: try body(of: info, range, database))
+    return Response(status: status, headers: headers, body: try body(of: info, range, call.node))
 }
 
-private func body(of info: FileInfo, _ range: Range<UInt64>, _ database: FileDatabase) throws -> ResponseBody {
+private func body(of info: FileInfo, _ range: Range<UInt64>, _ node: Node) throws -> ResponseBody {
+    let database = node.database
     if let target = info.symlinkTarget {
         return ResponseBody(byteBuffer: ByteBuffer(bytes: Array(target.utf8)[Int(range.lowerBound)..<Int(range.upperBound)]))
     }
@@ -105,7 +108,7 @@ private func body(of info: FileInfo, _ range: Range<UInt64>, _ database: FileDat
     // The size is what a writer said, which may be more than there can ever be.
     return ResponseBody(contentLength: Int(clamping: range.upperBound - range.lowerBound)) { writer in
         // An error in here ends the connection before the announced length: the only way left to tell the client.
-        for try await piece in database.bytes(of: content, range) { try await writer.write(ByteBuffer(bytes: piece)) }
+        try await node.read(content, range) { try await writer.write(ByteBuffer(bytes: $0)) }
         try await writer.finish(nil)
     }
 }

@@ -33,12 +33,14 @@ func answer(
         response.headers[.pandoCommitTime] = HTTPTime.rfc3339(Int64(clamping: past.time) * 1000)
         return response
     } catch let error as DatabaseError where error.code == .damaged && moment != .now {
-        throw Problem.collected(path)
+        throw Problem.collected(path, error)
     }
 }
 
 extension Problem {
-    static func collected(_ path: TreePath) -> Problem {
-        Problem(.gone, "a part of that state is not here: it was let go, or is still being fetched", path: path)
+    static func collected(_ path: TreePath, _ cause: any Error) -> Problem {
+        var problem = Problem(.gone, "a part of that state is not here: it was let go, or is still being fetched", path: path)
+        problem.cause = cause
+        return problem
     }
 }

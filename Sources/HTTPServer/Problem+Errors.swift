@@ -48,7 +48,8 @@ extension Problem {
         case .unavailable: .serviceUnavailable
         }
         self.init(status, error.reason, path: error.path)
-        missing = error.missing
+        // Of what was to be sent first; damage is no affair of the caller's.
+        if error.code != .damaged { missing = error.missing }
     }
 
     private init(node error: NodeError) {

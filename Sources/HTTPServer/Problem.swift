@@ -16,6 +16,8 @@ struct Problem: Error {
     /// Records of a push that are not taken.
     var refused: [Refusal] = []
     var headers = HTTPFields()
+    /// What it was made of, where that says more than the client is told.
+    var cause: (any Error)?
 
     init(_ status: HTTPResponse.Status, _ detail: String, path: String? = nil) {
         self.status = status

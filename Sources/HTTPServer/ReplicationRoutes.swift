@@ -148,14 +148,10 @@ private func addMemberRoutes(to routes: inout Routes) {
 
 private func addObjectRoutes(to routes: inout Routes) {
     routes.on(.post, "/sync/nodes") { call in
-        try call.requireSettledMember()
-        let body = try await call.collectBody(limit: ReplicationStreams.maximumRequestSize)
-        return try ReplicationStreams(node: call.node).objects(body, kinds: [.tree, .manifest, .attributes])
+        try await objects(call, kinds: [.tree, .manifest, .attributes])
     }
     routes.on(.post, "/sync/chunks") { call in
-        try call.requireSettledMember()
-        let body = try await call.collectBody(limit: ReplicationStreams.maximumRequestSize)
-        return try ReplicationStreams(node: call.node).objects(body, kinds: [.chunk])
+        try await objects(call, kinds: [.chunk])
     }
     routes.on(.post, "/sync/changes") { call in
         try call.requireSettledMember()
@@ -174,6 +170,16 @@ private func addObjectRoutes(to routes: inout Routes) {
         try call.requireSettledNode()
         return try .encoded(await call.node.pull(from: sender))
     }
+}
+
+/// `?check=true`: what is damaged here is found out, and answered as absent.
+private func objects(_ call: Call, kinds: Set<ObjectKind>) async throws -> Response {
+    try call.requireSettledMember()
+    var query = try call.query()
+    let isChecked = try query.flag("check") ?? false
+    try query.finish()
+    let body = try await call.collectBody(limit: ReplicationStreams.maximumRequestSize)
+    return try ReplicationStreams(node: call.node).objects(body, kinds: kinds, isChecked: isChecked)
 }
 
 // MARK: - Who may

@@ -29,20 +29,22 @@ struct ReplicationStreams: Sendable {
     // MARK: Objects
 
     /// The frames of the objects asked for, in order; of a kind that the route is for.
-    func objects(_ body: ByteBuffer, kinds: Set<ObjectKind>) throws -> Response {
-        frames(of: try hashes(body), kinds: kinds)
+    func objects(_ body: ByteBuffer, kinds: Set<ObjectKind>, isChecked: Bool) throws -> Response {
+        frames(of: try hashes(body), kinds: kinds, isChecked: isChecked)
     }
 
-    /// The frames of objects, in order. One of another kind, or that is not here, is answered as absent.
-    func frames(of hashes: [ContentHash], kinds: Set<ObjectKind>) -> Response {
+    /// The frames of objects, in order. One of another kind, or that is not here or cannot be read, is answered as absent.
+    ///
+    /// - Parameter isChecked: whether each is compared with its hash; otherwise that is left to the receiver.
+    func frames(of hashes: [ContentHash], kinds: Set<ObjectKind>, isChecked: Bool = false) -> Response {
         let database = node.database
         return Response(status: .ok, headers: [.contentType: "application/octet-stream"], body: ResponseBody { writer in
             let locations = try await database.threads.run { try database.store.locations(of: hashes) }
-            var batches = objectBatches(hashes: hashes, locations: locations, kinds: kinds)[...]
+            var batches = objectBatches(hashes: hashes, locations: locations, kinds: kinds, isChecked: isChecked)[...]
             var ahead: [Task<ByteBuffer, any Error>] = []
             func readOn() {
                 while ahead.count < ReplicationStreams.readAhead, let batch = batches.popFirst() {
-                    ahead.append(Task { try await database.threads.run { try batch.read(database.store) } })
+                    ahead.append(Task { try await database.threads.run { batch.read(database.store) } })
                 }
             }
             readOn()
@@ -101,14 +103,22 @@ struct ReplicationStreams: Sendable {
             throw NodeError(.gone, "the root \(since) is not known here any more")
         }
         let target = view.head[tree]
+        let hold = database.hold(.tree(since))
         return Response(status: .ok, headers: [.contentType: "application/octet-stream"], body: ResponseBody { writer in
             var buffer = ByteBuffer()
             target.root.withBytes { _ = buffer.writeBytes($0) }
             let changes = ChangeCursor(view, from: since, to: target, request)
-            while let records = try await database.threads.run({ try changes.next() }) {
-                buffer.writeBytes(records)
-                try await writer.write(buffer)
-                buffer.clear()
+            defer { withExtendedLifetime(hold) {} }
+            do {
+                while let records = try await database.threads.run({ try changes.next() }) {
+                    buffer.writeBytes(records)
+                    try await writer.write(buffer)
+                    buffer.clear()
+                }
+            } catch {
+                // The next one who asks finds it mended.
+                _ = await node.mend(after: error)
+                throw error
             }
             buffer.writeBytes(ChangeReader.end)
             try await writer.write(buffer)
@@ -160,31 +170,49 @@ private struct ObjectBatch: Sendable {
     var hashes: [ContentHash]
     var locations: [Location?]
     var size: Int
+    var isChecked: Bool
 
     /// Blocks.
-    func read(_ store: ObjectStore) throws -> ByteBuffer {
+    func read(_ store: ObjectStore) -> ByteBuffer {
         var buffer = ByteBufferAllocator().buffer(capacity: size)
         for (hash, location) in zip(hashes, locations) {
-            guard let location else {
+            // One that cannot be read holds up no other.
+            guard let location, write(hash, location, store, to: &buffer) else {
                 buffer.write(ObjectFrame.Header.absent(.chunk, hash))
                 continue
-            }
-            buffer.write(ObjectFrame.Header(
-                kind: location.kind, codec: location.codec == .zstd ? .zstd : .raw, rawLength: Int(location.rawLength),
-                storedLength: Int(location.storedLength), hash: hash))
-            let length = Int(location.storedLength)
-            try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: length) {
-                try store.readStored(location, hash: hash, into: UnsafeMutableRawBufferPointer(rebasing: $0[..<length]))
-                return length
             }
         }
         return buffer
     }
+
+    /// - Returns: false where it cannot be read; then nothing was written.
+    private func write(_ hash: ContentHash, _ location: Location, _ store: ObjectStore, to buffer: inout ByteBuffer) -> Bool {
+        let start = buffer.writerIndex
+        if !isChecked, copy(hash, location, store, to: &buffer) { return true }
+        buffer.moveWriterIndex(to: start)
+        // It may have been moved meanwhile. A read that checks also takes note of damage.
+        if (try? store.read(hash, location.kind)) != nil, let now = try? store.location(of: hash), copy(hash, now, store, to: &buffer) { return true }
+        buffer.moveWriterIndex(to: start)
+        return false
+    }
+
+    /// - Returns: whether all of it could be read.
+    private func copy(_ hash: ContentHash, _ location: Location, _ store: ObjectStore, to buffer: inout ByteBuffer) -> Bool {
+        buffer.write(ObjectFrame.Header(
+            kind: location.kind, codec: location.codec == .zstd ? .zstd : .raw, rawLength: Int(location.rawLength),
+            storedLength: Int(location.storedLength), hash: hash))
+        let length = Int(location.storedLength)
+        let count = try? buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: length) {
+            try store.readStored(location, hash: hash, into: UnsafeMutableRawBufferPointer(rebasing: $0[..<length]))
+            return length
+        }
+        return count == length
+    }
 }
 
-private func objectBatches(hashes: [ContentHash], locations: [Location?], kinds: Set<ObjectKind>) -> [ObjectBatch] {
+private func objectBatches(hashes: [ContentHash], locations: [Location?], kinds: Set<ObjectKind>, isChecked: Bool) -> [ObjectBatch] {
     var batches: [ObjectBatch] = []
-    var batch = ObjectBatch(hashes: [], locations: [], size: 0)
+    var batch = ObjectBatch(hashes: [], locations: [], size: 0, isChecked: isChecked)
     for (hash, location) in zip(hashes, locations) {
         // An object of another kind is none that this route has.
         let location = location.flatMap { kinds.contains($0.kind) ? $0 : nil }
@@ -193,7 +221,7 @@ private func objectBatches(hashes: [ContentHash], locations: [Location?], kinds:
         batch.size += ObjectFrame.Header.byteCount + Int(location?.storedLength ?? 0)
         if batch.size >= ReplicationStreams.writeSize {
             batches.append(batch)
-            batch = ObjectBatch(hashes: [], locations: [], size: 0)
+            batch = ObjectBatch(hashes: [], locations: [], size: 0, isChecked: isChecked)
         }
     }
     if !batch.hashes.isEmpty { batches.append(batch) }

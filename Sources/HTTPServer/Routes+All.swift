@@ -22,6 +22,7 @@ extension Routes {
         addEventRoutes(to: &routes)
         addReplicationRoutes(to: &routes)
         addBackupRoutes(to: &routes)
+        addCareRoutes(to: &routes)
         addCopyRoutes(to: &routes)
         return routes
     }

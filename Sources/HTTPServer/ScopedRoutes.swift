@@ -24,9 +24,11 @@ func addScopedRoutes(to routes: inout Routes) {
     }
     routes.on(.post, "/sync/scoped/objects") { call in
         try call.requireSettledNode()
-        let tree = try call.tree()
+        var query = try call.query()
+        let isChecked = try query.flag("check") ?? false
+        let tree = try call.tree(&query)
         let body = try await call.collectBody(limit: ContentRequest.maximumSize)
-        return try await ScopedStreams(call: call, tree: tree).objects(body)
+        return try await ScopedStreams(call: call, tree: tree).objects(body, isChecked: isChecked)
     }
     routes.on(.post, "/sync/push/missing") { call in
         try call.requireSettledNode()
@@ -81,6 +83,10 @@ extension Call {
     fileprivate func tree() throws -> Tree {
         if rawQuery.isEmpty { return .files }
         var query = try query()
+        return try tree(&query)
+    }
+
+    fileprivate func tree(_ query: inout Query) throws -> Tree {
         let name = query.text("tree") ?? Tree.files.rawValue
         try query.finish()
         guard let tree = Tree(rawValue: name) else { throw Problem(.badRequest, "'tree' must be files or system") }

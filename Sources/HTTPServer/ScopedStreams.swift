@@ -45,10 +45,16 @@ struct ScopedStreams: Sendable {
             var head = CanonicalEncoder()
             head.write(next)
             var buffer = ByteBuffer(bytes: head.bytes)
-            while let records = try await database.threads.run({ try walk.next() }) {
-                buffer.writeBytes(records)
-                try await writer.write(buffer)
-                buffer.clear()
+            do {
+                while let records = try await database.threads.run({ try walk.next() }) {
+                    buffer.writeBytes(records)
+                    try await writer.write(buffer)
+                    buffer.clear()
+                }
+            } catch {
+                // The next one who asks finds it mended.
+                _ = await node.mend(after: error)
+                throw error
             }
             buffer.writeBytes(ChangeReader.end)
             try await writer.write(buffer)
@@ -59,7 +65,9 @@ struct ScopedStreams: Sendable {
     // MARK: Content
 
     /// The objects at places of files, in the state of the cursor.
-    func objects(_ body: ByteBuffer) async throws -> Response {
+    ///
+    /// - Parameter isChecked: whether each is compared with its hash; otherwise that is left to the receiver.
+    func objects(_ body: ByteBuffer, isChecked: Bool) async throws -> Response {
         let request = try ContentRequest(decoding: Array(buffer: body))
         let (database, rules, reader) = (call.database, rules, call.database.view.reader)
         // Without a state that the caller was told of there is nothing to be found.
@@ -82,7 +90,8 @@ struct ScopedStreams: Sendable {
             }
             return hashes
         }
-        return ReplicationStreams(node: call.node).frames(of: hashes, kinds: [.chunk, .manifest, .attributes])
+        return ReplicationStreams(node: call.node).frames(
+            of: hashes, kinds: [.chunk, .manifest, .attributes], isChecked: isChecked)
     }
 }
 

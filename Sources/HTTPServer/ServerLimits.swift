@@ -4,6 +4,9 @@ import NIOCore
 enum ServerLimits {
     // MARK: Sizes
 
+    /// Objects that come back from peers while one request waits.
+    static let mendedObjects = 64
+
     /// All header fields of a request: a path of 4,096 bytes takes 12 KiB when percent-encoded, a token 1 KiB.
     static let headerBytes = 32 << 10
     static let headerFields = 100

@@ -46,7 +46,7 @@ func diffMoments(_ call: Call) async throws -> Response {
                 }
             }
         } catch let error as DatabaseError where error.code == .damaged {
-            throw Problem.collected(path)
+            throw Problem.collected(path, error)
         }
     }
 }

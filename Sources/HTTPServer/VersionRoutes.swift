@@ -121,7 +121,7 @@ private func restore(_ call: Call) async throws -> Response {
         do {
             result = try await call.database.restore(path, to: past.view, isPreview: isPreview)
         } catch let error as DatabaseError where error.code == .damaged {
-            throw Problem.collected(path)
+            throw Problem.collected(path, error)
         }
     }
     return .json(reserving: 256 + result.paths.count * 128) { $0.restoreResult(result, isPreview: isPreview) }

@@ -19,11 +19,14 @@ public struct BackupSource: Sendable {
 
     public let description: BackupDescription
     private let database: FileDatabase
+    /// The states are kept for as long as somebody writes them.
+    private let holds: [RootHold]
 
     /// - Throws: `BackupError` where the states are not known here.
     public init(_ database: FileDatabase, _ description: BackupDescription) throws {
         self.database = database
         self.description = description
+        holds = [database.hold(.commit(description.commit))] + [description.files, description.base].compactMap(\.self).map { database.hold(.tree($0)) }
         guard try database.store.contains(description.commit) else {
             throw BackupError("the commit \(description.commit) is not known here any more")
         }
@@ -34,6 +37,7 @@ public struct BackupSource: Sendable {
 
     /// Writes the backup from a byte on.
     public func write(from start: UInt64 = 0, to sink: ([UInt8]) async throws -> Void) async throws {
+        defer { withExtendedLifetime(holds) {} }
         let walk = Mutex(try BackupWalk(database, description))
         let threads = database.threads
         var ahead: [Task<[UInt8], any Error>] = []

@@ -68,6 +68,9 @@ struct Cluster: Sendable {
     var members: [NodeID: ClusterDocument.Member] = [:]
     var keys: [String: ClusterDocument.Key] = [:]
 
+    /// What is known where the tree cannot be read: nobody is a member.
+    init(unreadable root: ContentHash) { self.root = root }
+
     init(_ view: TreeView) throws {
         root = view.head.commit.system.root
         if let bytes = try view.document(ClusterDocument.cluster) {

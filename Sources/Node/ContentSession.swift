@@ -58,8 +58,11 @@ final class ContentSession: Sendable {
 
     private func fetch(_ request: ContentPull.Request) async throws -> Answer {
         let body = ContentRequest(cursor: cursor, files: request.files).encoded()
-        let (objects, absent) = try await ObjectFetch(node: node, link: link).objects(request.hashes, "/sync/scoped/objects?tree=\(tree)", body)
-        guard absent.isEmpty else {
+        let fetch = ObjectFetch(node: node, link: link)
+        var (objects, absent, damaged) = try await fetch.objects(request.hashes, "/sync/scoped/objects?tree=\(tree)", body)
+        // The peer reads all of it again with care, and so finds out about its damage.
+        if !damaged.isEmpty { (objects, absent, damaged) = try await fetch.objects(request.hashes, "/sync/scoped/objects?tree=\(tree)&check=true", body) }
+        guard absent.isEmpty, damaged.isEmpty else {
             throw PullError(.absent, "the peer at \(link.address) does not have, or no longer shows, what it told of; sync again")
         }
         return Answer(request: request, objects: objects)

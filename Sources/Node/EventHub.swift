@@ -16,6 +16,8 @@ public struct Event: Sendable {
         case peer(PeerInfo)
         /// What a sync with a peer brought.
         case progress(SyncReport)
+        /// How far a task has come, or how it ended.
+        case care(CareTask)
     }
 
     /// Rises by one with each event of this run.
@@ -182,7 +184,7 @@ extension Event.Payload {
         switch self {
         case .commit(let notice): notice.paths.count
         case .conflict, .resolved: 1
-        case .peer, .progress: 0
+        case .peer, .progress, .care: 0
         }
     }
 }

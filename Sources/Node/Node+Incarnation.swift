@@ -40,6 +40,8 @@ extension Node {
         for (member, document) in try horizonDocuments().seen where member != id { acknowledged.merge(document.vector) }
         let others = acknowledged
         let own = id
+        let hold = database.holdObjects()
+        defer { hold.end() }
         let session = PullSession(
             node: self, link: link, pull: Pull(local: database.head.commit.files.root, remote: roots.files, horizon: latestAccepted))
         let latest = try await session.run()

@@ -83,6 +83,8 @@ extension Node {
         guard tree == .files || caller.isTrusted else { throw NodeError(.forbidden, "only full members share the cluster's own tree") }
         let turn = pushTurn(of: node)
         return try await turn.turn.run {
+            let hold = database.holdObjects()
+            defer { hold.end() }
             let stamp = turn.stamp.withLock { $0 }
             let scope = scopeName(of: caller, tree: tree)
             var ticket = PushTicket(

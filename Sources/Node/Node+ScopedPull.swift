@@ -67,6 +67,8 @@ extension Node {
     }
 
     private func pullScoped(_ tree: Tree, from link: PeerLink, since state: ScopedState, _ report: inout SyncReport) async throws {
+        let hold = database.holdObjects()
+        defer { hold.end() }
         let wanted = tree == .files ? try (link.state.withLock { $0.syncPaths } ?? []).map { try Glob($0) } : []
         let database = database
         let known = try await database.threads.run { try database.subtree(state.known) }
@@ -86,7 +88,11 @@ extension Node {
         var count = 0
         while true {
             let items = try await database.threads.run {
-                try walk.next(Node.batch).map { ($0.path, $0.after, try view.entry(at: $0.path, in: tree)?.register) }
+                try walk.next(Node.batch).map { item in
+                    let local = try view.entry(at: item.path, in: tree)?.register
+                    // Told anew, also what is known may have lost its content here.
+                    return (item.path, item.after, state.cursor.isEmpty && local == item.after ? nil : local)
+                }
             }
             if items.isEmpty { break }
             count += items.count
@@ -160,6 +166,8 @@ extension Node {
 
     /// Takes the system tree of the cluster that this node has just been let into, or the part of it that it may have.
     func adoptSystem(of link: PeerLink) async throws {
+        let hold = database.holdObjects()
+        defer { hold.end() }
         let status = try await peerStatus(link)
         if let system = status.roots?.system {
             let session = PullSession(

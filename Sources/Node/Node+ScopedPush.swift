@@ -34,6 +34,9 @@ extension Node {
             if let joined = link.state.withLock({ $0.isScoped ? nil : $0.joined[tree.rawValue] }) { return ScopedState(cursor: [], known: joined) }
             return scopedState(of: link, tree)
         }
+        // The tree of what the peer has is put together as parts are taken, from what is here now.
+        let hold = database.holdObjects()
+        defer { hold.end() }
         let known = try await database.threads.run { [database] in try database.subtree(state.known) } ?? .empty
         if known.root == view.head[tree].root { return }
         let walk = DifferenceWalk(view, from: known, to: view.head[tree], rules: rules.rules)

@@ -13,6 +13,8 @@ extension Node {
         // A part of the files is all that is wanted here.
         guard link.state.withLock({ $0.syncPaths == nil }) else { return }
         for root in try await database.threads.run({ try self.snapshotsToFetch() }).sorted() {
+            let hold = database.holdObjects()
+            defer { hold.end() }
             let session = PullSession(
                 node: self, link: link, pull: Pull(local: database.head.commit.files.root, remote: root, horizon: latestAccepted))
             do {

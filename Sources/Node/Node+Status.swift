@@ -29,6 +29,8 @@ public struct NodeStatus: Codable, Sendable {
     public var uptimeSeconds: Double
     /// Deletions from before it are dropped.
     public var horizon: String?
+    /// How the data is looked after; nil for a caller that may not see everything.
+    public var care: CareStatus?
     /// For peers only: what this node has; see `SeenVector`. Timestamps.
     public var clock: UInt64?
     public var caughtUp: UInt64?
@@ -48,6 +50,10 @@ public struct PeerInfo: Codable, Sendable {
     public var syncPaths: [String]?
     public var lastSyncAt: String?
     public var root: String?
+    /// When the peer last read all of its data, as it told; and what it found damaged, and could not bring back.
+    public var lastScrubAt: String?
+    public var damagedObjects: UInt64?
+    public var lostObjects: UInt64?
     public var inSync: Bool
     /// How old what is here of the peer's may be; 0 where nothing is missing, nil where nothing was ever synced.
     public var lagSeconds: Double?
@@ -91,6 +97,7 @@ extension Node {
             conflicts: sums?.conflicts, pullsFromCaller: caller.flatMap { pulls(from: $0) }, version: Node.version,
             uptimeSeconds: Double(seconds) + Double(attoseconds / 1_000_000_000) / 1e9,
             horizon: horizon == .zero ? nil : Date(timeIntervalSince1970: Double(horizon.microseconds) / 1e6).rfc3339,
+            care: seesAll ? careStatus : nil,
             clock: acknowledgement.map { $0.seen[id].rawValue }, caughtUp: acknowledgement?.caughtUp.rawValue,
             seen: acknowledgement?.seen.encoded)
     }
@@ -118,7 +125,8 @@ extension Node {
                 nodeID: state.nodeID?.description, label: state.label, address: state.address, state: state.phase.rawValue,
                 reason: state.reason, offsetUs: estimate.map { clock.offset(of: $0) }, delayUs: estimate?.delay, errorUs: estimate?.error,
                 syncPaths: state.syncPaths ?? state.nodeID.flatMap { limits[$0] ?? nil } ?? state.toldPaths,
-                lastSyncAt: state.lastSyncAt?.rfc3339, root: state.root?.description,
+                lastSyncAt: state.lastSyncAt?.rfc3339, root: state.root?.description, lastScrubAt: state.care?.lastScrubAt,
+                damagedObjects: state.care?.damagedObjects, lostObjects: state.care?.lostObjects,
                 inSync: inSync, lagSeconds: inSync ? 0 : state.lastSyncAt.map { max(0, clock.date.timeIntervalSince($0)) },
                 bytesReceived: state.bytesReceived, bytesSent: state.bytesSent)
         }
@@ -187,6 +195,7 @@ extension NodeStatus {
         try container.encode(version, forKey: .version)
         try container.encode(uptimeSeconds, forKey: .uptimeSeconds)
         try container.encode(horizon, forKey: .horizon)
+        try container.encode(care, forKey: .care)
         try container.encodeIfPresent(clock, forKey: .clock)
         try container.encodeIfPresent(caughtUp, forKey: .caughtUp)
         try container.encodeIfPresent(seen, forKey: .seen)
@@ -207,6 +216,9 @@ extension PeerInfo {
         try container.encode(syncPaths, forKey: .syncPaths)
         try container.encode(lastSyncAt, forKey: .lastSyncAt)
         try container.encode(root, forKey: .root)
+        try container.encode(lastScrubAt, forKey: .lastScrubAt)
+        try container.encode(damagedObjects, forKey: .damagedObjects)
+        try container.encode(lostObjects, forKey: .lostObjects)
         try container.encode(inSync, forKey: .inSync)
         try container.encode(lagSeconds, forKey: .lagSeconds)
         try container.encode(bytesReceived, forKey: .bytesReceived)

@@ -65,6 +65,11 @@ extension Node {
                 // The peer may have started anew, and knows of no honeymoon.
                 enter(.disconnected, link, reason: error.reason)
                 try await exchange(with: link, asksBack: asksBack, &report)
+            } catch {
+                // What is damaged here may be whole at a peer.
+                let damage = Node.damage(in: error)
+                guard !damage.isEmpty, await mend(damage).isEmpty else { throw error }
+                try await exchange(with: link, asksBack: asksBack, &report)
             }
             report.ok = true
         } catch {
@@ -195,6 +200,7 @@ extension Node {
         link.state.withLock { state in
             state.isScoped = !seesAll || state.syncPaths != nil || link.apiKey != nil
             state.peerPulls = status.pullsFromCaller ?? false
+            state.care = status.care
             state.told = nil
         }
         let told = Acknowledgement(
@@ -235,6 +241,9 @@ extension Node {
             link.state.withLock { $0.joined[tree.rawValue] = root }
             return
         }
+        // What is found here, and what comes, must not be collected before it is joined.
+        let hold = database.holdObjects()
+        defer { hold.end() }
         fetches.begin(name)
         var isJoined = false
         defer { fetches.end(name, isJoined: isJoined) }

@@ -60,6 +60,14 @@ public final class Node: Sendable {
     /// When what this node holds was last read again and found whole.
     let checkedCopies = Mutex<[FileDatabase.CopyTarget: UInt64]>([:])
     let tender = Mutex<Task<Void, Never>?>(nil)
+    let careRecord: CareRecordFile
+    let careTasks: CareTasks
+    /// Care reads and writes for hours, and must not stand in the way of those who wait.
+    let careThreads: BlockingThreads
+    let carer = Mutex<Task<Void, Never>?>(nil)
+    let mending = Turn()
+    /// Objects that are lacking here and that no peer had when they were asked for, and when that was.
+    let soughtInVain = Mutex<[ContentHash: UInt64]>([:])
     private let startedAt: UInt64
     /// Where this node can be reached, as it tells others.
     private let address = Mutex<String?>(nil)
@@ -113,6 +121,9 @@ public final class Node: Sendable {
         transport = options.transport
         label = options.label
         logger = options.logger
+        careRecord = CareRecordFile(directory: options.directory, now: clock.date, logger: options.logger)
+        careTasks = CareTasks(clock: clock, events: events)
+        careThreads = database.threads.isInline ? database.threads : BlockingThreads(count: CareTask.Kind.allCases.count, name: "care")
         retention = options.retention
         // Under the directory's lock, which the database holds, and before anything is written.
         let life = try Incarnation.find(in: options.directory, isNew: isNew, randomness: options.randomness)
@@ -124,11 +135,13 @@ public final class Node: Sendable {
             }
         }
         horizonState = Mutex(HorizonState(local.value))
-        cached = Mutex(try Cluster(database.view))
+        // Where the cluster's own tree is damaged, it comes back from the peers that this node knows by itself.
+        cached = Mutex((try? Cluster(database.view)) ?? Cluster(unreadable: TreeNode.empty.hash))
         let peers = local.value.peers
         // A founder without peers has nobody to follow; everybody else follows whoever answers first.
         clock.settle(peers.isEmpty && cached.withLock { $0.id } != nil)
         for peer in peers { _ = link(for: peer) }
+        _ = database.addRootSource { [weak self] in self?.knownRoots() ?? [] }
         teller.withLock { $0 = Task { [events] in await events.run() } }
         _ = database.addObserver { [weak self] _ in
             for link in self?.allLinks() ?? [] {
@@ -143,6 +156,8 @@ public final class Node: Sendable {
 
     public func close() {
         stopLive()
+        carer.withLock { $0?.cancel() }
+        careTasks.close()
         events.close()
         teller.withLock { $0?.cancel() }
         clock.store()
@@ -170,6 +185,9 @@ public final class Node: Sendable {
     /// Whether the node belongs to a cluster, its own or another's.
     public var isReady: Bool { (try? cluster().id) != nil }
 
+    /// The same of one whose cluster's tree cannot be read at the moment.
+    public var hasCluster: Bool { isReady || database.head.commit.system.root != TreeNode.empty.hash && (try? cluster()) == nil }
+
     public var uptime: Duration { .microseconds(Int64(clock.monotonicMicroseconds() - startedAt)) }
 
     public func setAddress(_ address: String) {
@@ -191,6 +209,8 @@ public final class Node: Sendable {
     ///
     /// - Returns: the root key, which is shown this once; nil if there was a cluster already.
     public func foundCluster() async throws -> String? {
+        // A tree that cannot be read now is not one that is not there.
+        guard database.head.commit.system.root == TreeNode.empty.hash || (try? cluster()) != nil else { return nil }
         guard try cluster().id == nil else { return nil }
         let random = randomness
         let rootKey = APIKey(random: random.bytes(40))

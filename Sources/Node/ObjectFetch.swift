@@ -1,5 +1,6 @@
 import Content
 import FileDatabase
+import Logging
 import Objects
 import Platform
 import Replication
@@ -14,18 +15,44 @@ struct ObjectFetch {
 
     let node: Node
     let link: PeerLink
+    /// Whether they take the place of what is damaged or gone.
+    var isRepair = false
+
+    /// Asks for objects by their hashes.
+    ///
+    /// - Parameter route: `/sync/nodes` or `/sync/chunks`.
+    /// - Returns: the objects that came, in order, chunks without their bytes, and the hashes of those that the peer does not have.
+    func objects(_ hashes: [ContentHash], _ route: String) async throws -> (objects: [Pull.Object], absent: [ContentHash]) {
+        func body(_ hashes: [ContentHash]) -> [UInt8] { hashes.flatMap { $0.withBytes { Array($0) } } }
+        var answer = try await objects(hashes, route, body(hashes))
+        if !answer.damaged.isEmpty {
+            // The peer reads them again with care, and so finds out about its damage.
+            let again = try await objects(answer.damaged, route + "?check=true", body(answer.damaged))
+            let found = Dictionary((answer.objects + again.objects).map { ($0.hash, $0) }) { first, _ in first }
+            answer.objects = hashes.compactMap { found[$0] }
+            answer.absent += again.absent + again.damaged
+        }
+        return (answer.objects, answer.absent)
+    }
 
     /// Sends one request whose answer is a frame for each of the hashes, in order.
     ///
-    /// - Returns: the objects that came, chunks without their bytes, and the hashes of which the peer said that it has none.
-    func objects(_ hashes: [ContentHash], _ route: String, _ body: [UInt8]) async throws -> (objects: [Pull.Object], absent: [ContentHash]) {
+    /// - Returns: the objects that came, chunks without their bytes, the hashes of which the peer said that it has none, and those of
+    ///   which other bytes came.
+    func objects(
+        _ hashes: [ContentHash], _ route: String, _ body: [UInt8]
+    ) async throws -> (objects: [Pull.Object], absent: [ContentHash], damaged: [ContentHash]) {
         let response = try await node.send(.post, route, to: link, body: body)
         var reader = ObjectFrameReader()
-        var (objects, absent): ([Pull.Object], [ContentHash]) = ([], [])
+        var (objects, absent, damaged): ([Pull.Object], [ContentHash], [ContentHash]) = ([], [], [])
         var batch: [ObjectFrame] = []
         var batchBytes = 0
-        var checking: [Task<[Pull.Object], any Error>] = []
+        var checking: [Task<Stored, any Error>] = []
         defer { for task in checking { task.cancel() } }
+        func take(_ stored: Stored) {
+            objects += stored.objects
+            damaged += stored.damaged
+        }
         func startBatch() {
             let frames = batch
             checking.append(Task { try await self.store(frames) })
@@ -50,7 +77,7 @@ struct ObjectFetch {
                 frameCount += 1
             }
             if batchBytes >= ObjectFetch.batchSize {
-                if checking.count >= ObjectFetch.maximumBatches { objects += try await checking.removeFirst().value }
+                if checking.count >= ObjectFetch.maximumBatches { take(try await checking.removeFirst().value) }
                 startBatch()
             }
         }
@@ -62,25 +89,39 @@ struct ObjectFetch {
             throw NodeError(.unavailable, "the peer at \(link.address) broke off in the middle of an answer; sync again")
         }
         if !batch.isEmpty { startBatch() }
-        while !checking.isEmpty { objects += try await checking.removeFirst().value }
-        return (objects, absent)
+        while !checking.isEmpty { take(try await checking.removeFirst().value) }
+        if !damaged.isEmpty {
+            node.logger.warning("a peer sent damaged objects", metadata: ["peer": "\(link.name)", "objects": "\(damaged.count)", "first": "\(damaged[0])"])
+        }
+        return (objects, absent, damaged)
     }
 
-    private func store(_ frames: [ObjectFrame]) async throws -> [Pull.Object] {
-        try await node.database.threads.run { [database = node.database] in
+    private struct Stored: Sendable {
+        var objects: [Pull.Object] = []
+        /// Those that came with other bytes than their hash says. Nothing of them is stored.
+        var damaged: [ContentHash] = []
+    }
+
+    private func store(_ frames: [ObjectFrame]) async throws -> Stored {
+        try await node.database.threads.run { [database = node.database, isRepair] in
             var objects: [PreparedObject] = []
-            var answers: [Pull.Object] = []
+            var answer = Stored()
             for frame in frames {
                 let header = frame.header
-                let object = try PreparedObject(
-                    checking: header.hash, header.kind, header.codec == .zstd ? .zstd : .raw, rawLength: header.rawLength,
-                    stored: frame.stored)
+                guard
+                    let object = try? PreparedObject(
+                        checking: header.hash, header.kind, header.codec == .zstd ? .zstd : .raw, rawLength: header.rawLength,
+                        stored: frame.stored)
+                else {
+                    answer.damaged.append(header.hash)
+                    continue
+                }
                 objects.append(object)
-                answers.append(Pull.Object(
+                answer.objects.append(Pull.Object(
                     hash: header.hash, kind: header.kind, bytes: header.kind == .chunk ? [] : object.raw(), size: UInt64(header.rawLength)))
             }
-            try database.store.append(objects)
-            return answers
+            if isRepair { try database.heal(objects) } else { try database.store.append(objects) }
+            return answer
         }
     }
 }

@@ -47,6 +47,8 @@ final class PeerLink: Sendable {
         var isScoped = false
         /// Where this node stands with a peer that it sees a part of.
         var scoped: [Tree: ScopedState] = [:]
+        /// How the peer's data is looked after, as it last told.
+        var care: CareStatus?
         /// What this node may do there; nil where it has not been asked yet.
         var told: ScopeInfo?
         /// What the peer has not taken.

@@ -28,6 +28,9 @@ struct PeerRunner {
                 try await keepUp()
             } catch {
                 if Task.isCancelled { return }
+                // What is damaged here may be whole at a peer; the next try will tell.
+                let damage = Node.damage(in: error)
+                if !damage.isEmpty { await node.mend(damage) }
                 let reason = Node.words(error)
                 node.enter(.disconnected, link, reason: reason)
                 node.logger.debug("peer lost", metadata: ["peer": "\(link.name)", "reason": "\(reason)"])

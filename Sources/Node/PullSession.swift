@@ -61,11 +61,25 @@ final class PullSession: Sendable {
             case .nodes(let hashes): ("/sync/nodes", hashes)
             case .chunks(let hashes): ("/sync/chunks", hashes)
             }
-        var body: [UInt8] = []
-        body.reserveCapacity(hashes.count * ContentHash.byteCount)
-        for hash in hashes { hash.withBytes { body.append(contentsOf: $0) } }
-        let (objects, absent) = try await ObjectFetch(node: node, link: link).objects(hashes, route, body)
+        var (objects, absent) = try await ObjectFetch(node: node, link: link).objects(hashes, route)
+        // What is damaged at one peer must not hold up what it has besides.
+        if !absent.isEmpty, await node.fetchAnew(absent, besides: link, onlyActive: true).isEmpty {
+            let brought = try await node.database.threads.run { [self, absent] in try read(absent, isChunk: route == "/sync/chunks") }
+            let found = Dictionary((objects + brought).map { ($0.hash, $0) }) { first, _ in first }
+            objects = hashes.compactMap { found[$0] }
+            absent = []
+        }
         return Answer(request: request, objects: objects, absent: absent)
+    }
+
+    /// Objects that have just been stored. Blocks.
+    private func read(_ hashes: [ContentHash], isChunk: Bool) throws -> [Pull.Object] {
+        let store = node.database.store
+        return try zip(hashes, store.locations(of: hashes)).compactMap { hash, location in
+            guard let location else { return nil }
+            let bytes = isChunk ? [] : try store.read(hash, location.kind)
+            return Pull.Object(hash: hash, kind: location.kind, bytes: bytes, size: UInt64(location.rawLength))
+        }
     }
 }
 
@@ -78,8 +92,12 @@ struct StoredObjects: LocalObjects, Sendable {
     }
 
     func manifestNode(_ hash: ContentHash) throws -> [UInt8]? {
-        guard try database.store.contains(hash) else { return nil }
-        return try database.store.read(hash, .manifest)
+        guard try contains(hash) else { return nil }
+        do {
+            return try database.store.read(hash, .manifest)
+        } catch where error.code == .damaged {
+            return nil
+        }
     }
 
     func lacking(_ chunks: [Pull.Chunk]) throws -> [Pull.Chunk] {
@@ -97,6 +115,6 @@ struct StoredObjects: LocalObjects, Sendable {
     }
 
     func contains(_ hash: ContentHash) throws -> Bool {
-        try database.store.contains(hash)
+        try database.store.missing(among: [hash]).isEmpty
     }
 }

@@ -50,6 +50,7 @@ struct NodeService: Service {
         for peer in settings.peers { _ = try await node.addPeer(address: peer, label: nil, syncPaths: settings.syncPaths, token: nil) }
         print("node \(node.id.short) listens at \(url)")
         fflush(nil)
+        node.startCare(settings.care)
         if !settings.isManual {
             node.goLive()
         } else if settings.join != nil || !settings.peers.isEmpty {
@@ -59,7 +60,7 @@ struct NodeService: Service {
 
     /// Tries until the member answers: it may be started after this node.
     private func joinCluster(_ join: (address: String, token: String)) async throws {
-        if node.isReady {
+        if node.hasCluster {
             node.logger.notice("a member of a cluster already; --join is not needed any more")
             return
         }

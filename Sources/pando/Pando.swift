@@ -21,7 +21,8 @@ struct Pando: AsyncParsableCommand {
             """,
         version: Node.version,
         groupedSubcommands: [
-            CommandGroup(name: "Node", subcommands: [Serve.self, Token.self, Verify.self, Export.self, Import.self, Doctor.self]),
+            CommandGroup(name: "Node", subcommands: [Serve.self, Token.self, Export.self, Import.self, Doctor.self]),
+            CommandGroup(name: "Care", subcommands: [GarbageCollect.self, Scrub.self, Verify.self]),
             CommandGroup(name: "Files", subcommands: [
                 Put.self, Get.self, Cat.self, List.self, Tree.self, DiskUsage.self, Stat.self, Remove.self, Move.self,
                 Copy.self, MakeDirectory.self,

@@ -208,6 +208,12 @@ enum LeakTable {
                 #"{"path": "\#(hidden.dropFirst(6))", "kind": "file", "root": "\#(hash)", "size": 100, "height": 0}"#
             })],
             "GET /system/export": [Probe { _ in "/system/export" }],
+            "POST /system/gc": [Probe("/system/gc", json: { _, _ in #"{"dry_run": true}"# })],
+            "POST /system/scrub": [Probe("/system/scrub", json: { _, _ in "{}" })],
+            "POST /system/verify": [Probe("/system/verify", json: { _, _ in "{}" })],
+            "GET /system/tasks": [Probe { _ in "/system/tasks" }],
+            "GET /system/tasks/{id}": [Probe { _ in "/system/tasks/none" }],
+            "DELETE /system/tasks/{id}": [Probe { _ in "/system/tasks/none" }],
             "GET /versions/commits": [Probe { _ in "/versions/commits" }],
             "GET /metrics": [Probe { _ in "/metrics" }],
             "GET /openapi.json": [Probe { _ in "/openapi.json" }],

@@ -45,6 +45,7 @@ final class NodeFigures: Sendable {
         page.add("pando_conflicts", .gauge, "Paths that are conflicted.", status.conflicts)
         page.add("pando_commits_total", .counter, "Commits since the start, those by syncs too.", commits.load(ordering: .relaxed))
         addDatabase(try node.database.figures(), to: &page)
+        addCare(node.careSoFar, running: Set(node.tasks.filter { $0.state == .running }.map(\.kind)), to: &page)
         addPeers(node.peers(), to: &page)
         page.add("pando_clock_settled", .gauge, "Whether the virtual time is the cluster's.", status.clockSettled ? 1 : 0)
         if let disk = MachineUsage.disk(at: node.database.directory) {
@@ -65,6 +66,19 @@ final class NodeFigures: Sendable {
         page.add("pando_stored_bytes", .gauge, "Bytes of the log's segments.", figures.storedBytes)
         page.add("pando_objects", .gauge, "Objects in the log.", figures.objects)
         page.add("pando_damaged_objects", .gauge, "Objects that were found damaged.", figures.damagedObjects)
+    }
+
+    private func addCare(_ care: CareRecord, running: Set<CareTask.Kind>, to page: inout Exposition) {
+        func seconds(_ time: Double?) -> [(labels: [(String, String)], value: Double)] { time.map { [([], $0)] } ?? [] }
+        page.add("pando_last_scrub_timestamp_seconds", .gauge, "When all data was last read and compared with its hashes.", seconds(care.lastScrub))
+        page.add("pando_scrub_damaged_objects", .gauge, "Objects that the last scrub found damaged or gone.", care.damaged)
+        page.add("pando_healed_objects_total", .counter, "Objects that came back from peers.", care.healed)
+        page.add("pando_lost_objects", .gauge, "Objects that paths need and nobody has.", care.lost)
+        page.add("pando_last_gc_timestamp_seconds", .gauge, "When garbage was last collected.", seconds(care.lastCollection))
+        page.add("pando_gc_freed_bytes_total", .counter, "Bytes that collections have freed.", care.freedBytes)
+        page.add("pando_task_running", .gauge, "Whether a task of the kind runs.", CareTask.Kind.allCases.map { kind in
+            ([("kind", kind.rawValue)], running.contains(kind) ? 1 : 0)
+        })
     }
 
     private func addPeers(_ peers: [PeerInfo], to page: inout Exposition) {

@@ -86,6 +86,19 @@ extension OpenAPI {
             ],
             answers: [(200, .bytes)], refusals: [404, 409, 410]),
         Operation(
+            method: .post, pattern: "/system/gc", summary: "Let go of what nothing needs any more, as a task; or tell what would go.", tag: "Care",
+            body: .json("Collect"), answers: [(202, .json("Task"))], refusals: [409]),
+        Operation(
+            method: .post, pattern: "/system/scrub", summary: "Read everything, compare it with its hashes and mend it from the peers, as a task.", tag: "Care",
+            body: .json("Scrub"), answers: [(202, .json("Task"))], refusals: [409]),
+        Operation(
+            method: .post, pattern: "/system/verify", summary: "Check all that the kept states need and mend it from the peers, as a task.", tag: "Care",
+            body: .json("Nothing"), answers: [(202, .json("Task"))], refusals: [409]),
+        Operation(
+            method: .get, pattern: "/system/tasks", summary: "The tasks that run and those that ended lately.", tag: "Care", answers: [(200, .json("Tasks"))]),
+        Operation(method: .get, pattern: "/system/tasks/{id}", summary: "How far one has come.", tag: "Care", answers: [(200, .json("Task"))]),
+        Operation(method: .delete, pattern: "/system/tasks/{id}", summary: "End it.", tag: "Care", answers: [(202, .none)], refusals: [409]),
+        Operation(
             method: .post, pattern: "/archives", summary: "Order many files as one download.", tag: "Files", body: .json("Order"),
             answers: [(201, .json("Done"))], refusals: [404, 409]),
         Operation(

@@ -71,6 +71,16 @@ struct Serve: AsyncParsableCommand {
         valueName: "time"))
     var deletionRetention: String?
 
+    @Option(help: ArgumentHelp("How often to collect garbage: 1d, 12h, or off (also PANDO_GC_INTERVAL; default 1d).", valueName: "time"))
+    var gcInterval: String?
+
+    @Option(help: ArgumentHelp(
+        "How often to read all data and compare it with its hashes: 30d, 7d, or off (also PANDO_SCRUB_INTERVAL; default 30d).", valueName: "time"))
+    var scrubInterval: String?
+
+    @Option(help: ArgumentHelp("Bytes a second that either may read and write then: 64M, 500K, 1G (also PANDO_CARE_RATE; default 64M).", valueName: "rate"))
+    var careRate: String?
+
     @Option(help: "trace, debug, info, notice, warning or error (also PANDO_LOG_LEVEL).")
     var logLevel: String?
 
@@ -134,6 +144,7 @@ struct Serve: AsyncParsableCommand {
             result = .failure(Failure("\(error)"))
         }
         PrivateFile.remove(settings.directory + "/endpoint.json")
+        await node.endTasks()
         await transport.shutdown()
         await closed(node)
         try result.get()
@@ -170,7 +181,7 @@ struct Serve: AsyncParsableCommand {
             logger.warning("cut a torn tail off the log; nothing acknowledged was in it", metadata: ["bytes": "\(recovery.cutBytes)"])
         }
         for place in recovery.damaged {
-            logger.error("the log is damaged; run 'pando verify'", metadata: ["segment": "\(place.segment)", "offset": "\(place.offset)"])
+            logger.error("the log is damaged; a scrub begins, which fetches from peers what is lost", metadata: ["segment": "\(place.segment)", "offset": "\(place.offset)"])
         }
         if recovery.rebuiltIndex { logger.notice("made the index anew from the log") }
     }

@@ -35,6 +35,12 @@ struct Status: AsyncParsableCommand {
             table.add("conflicts", "\(status.conflicts ?? 0)")
             if let version = status.version { table.add("version", version) }
             if let uptime = status.uptimeSeconds { table.add("up", Progress.time(uptime)) }
+            if let care = status.care {
+                let found = care.lostObjects > 0 ? ", \(care.lostObjects) lost: 'pando scrub' names the paths"
+                    : care.damagedObjects > 0 ? ", \(care.damagedObjects) damaged and healed" : ""
+                table.add("last scrub", (care.lastScrubAt.map { Output.time($0) } ?? "not yet") + found)
+                table.add("last gc", care.lastGcAt.map { Output.time($0) } ?? "not yet")
+            }
             table.print()
         }
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Logging
+import Node
 
 /// What a node runs with: flags stand over `PANDO_*` variables, and those over the configuration file.
 struct ServeSettings {
@@ -16,6 +17,8 @@ struct ServeSettings {
     var isManual: Bool
     /// How long deletions are kept, if not for the usual time.
     var deletionRetention: Duration?
+    /// How often the node collects garbage and scrubs by itself.
+    var care: CareSchedule
     var logLevel: Logger.Level
     var logFormat: LogFormat
 
@@ -44,6 +47,9 @@ struct ServeSettings {
         address = flags.address ?? sources.text(.address)
         isManual = try flags.manual || sources.flag(.manual)
         deletionRetention = try (flags.deletionRetention ?? sources.text(.deletionRetention)).map(TimeSpan.parse)
+        care = try ServeSettings.care(
+            collection: flags.gcInterval ?? sources.text(.gcInterval), scrub: flags.scrubInterval ?? sources.text(.scrubInterval),
+            rate: flags.careRate ?? sources.text(.careRate))
         let level = flags.logLevel ?? sources.text(.logLevel) ?? "notice"
         guard let known = Logger.Level(rawValue: level) else {
             throw ValidationError("'\(level)' is no log level; use trace, debug, info, notice, warning or error")
@@ -61,6 +67,20 @@ struct ServeSettings {
         encryption = try ServeSettings.encryption(
             host: host, certificate: flags.tlsCert ?? sources.text(.tlsCert), key: flags.tlsKey ?? sources.text(.tlsKey),
             isWanted: try flags.tls || sources.flag(.tls), isInsecure: try flags.insecure || sources.flag(.insecure))
+    }
+
+    private static func care(collection: String?, scrub: String?, rate: String?) throws -> CareSchedule {
+        func interval(_ text: String?, _ standard: Duration?) throws -> Duration? {
+            guard let text else { return standard }
+            return text == "off" ? nil : try TimeSpan.parse(text)
+        }
+        func bytes(_ text: String) throws -> UInt64 {
+            guard let rate = ByteRate(argument: text) else { throw ValidationError("'\(text)' is no rate; write bytes a second like 64M or 500K") }
+            return rate.bytes
+        }
+        return CareSchedule(
+            collection: try interval(collection, CareSchedule.standard.collection), scrub: try interval(scrub, CareSchedule.standard.scrub),
+            rate: try rate.map(bytes) ?? CareSchedule.standard.rate)
     }
 
     private static func encryption(

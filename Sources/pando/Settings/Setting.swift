@@ -5,6 +5,7 @@ enum Setting: String, CaseIterable {
     case data, host, port, label, join, joinToken = "join_token", peers, syncPaths = "sync_paths", address
     case tls, tlsCert = "tls_cert", tlsKey = "tls_key", insecure, manual
     case deletionRetention = "deletion_retention"
+    case gcInterval = "gc_interval", scrubInterval = "scrub_interval", careRate = "care_rate"
     case logLevel = "log_level", logFormat = "log_format"
 
     enum Kind: String {

@@ -17,10 +17,14 @@ final class Progress: Sendable {
     private let state = Mutex(State())
     private let started = ContinuousClock.now
     private let verb: String
+    private let countsFiles: Bool
 
-    /// - Parameter verb: what happens to the files: "sent", "fetched".
-    init(verb: String) {
+    /// - Parameters:
+    ///   - verb: what happens to the files: "sent", "fetched".
+    ///   - countsFiles: whether it is files that are counted, and not bytes alone.
+    init(verb: String, countsFiles: Bool = true) {
         self.verb = verb
+        self.countsFiles = countsFiles
     }
 
     func update(_ body: (inout State) -> Void) {
@@ -62,7 +66,7 @@ final class Progress: Sendable {
     private var line: String {
         let state = current
         let rate = Double(state.bytes) / max(seconds, 0.001)
-        var text = "\(verb) \(Output.count(state.files, "file")), \(Output.size(state.bytes))"
+        var text = verb + (countsFiles ? " \(Output.count(state.files, "file"))," : "") + " \(Output.size(state.bytes))"
         if state.isCounted { text += " of \(Output.size(state.totalBytes))" }
         text += ", \(Output.size(UInt64(rate)))/s"
         if let left = timeLeft(state, rate) { text += ", \(left) left" }
