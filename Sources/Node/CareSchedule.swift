@@ -53,6 +53,7 @@ extension Node {
                 await start(.gc, rate: schedule.rate)
                 notBefore[.gc] = now + Node.pause
             }
+            await recoverCluster()
             await mendWhatWasMet()
             try? await clock.wait(Node.lookInterval)
         }

@@ -31,8 +31,10 @@ struct Incarnation: Codable, Sendable {
 
     /// Looks at a directory whose lock is held, and writes down what it finds; durable on return.
     ///
-    /// - Parameter isNew: whether the node's key was made at this start.
-    static func find(in directory: String, isNew: Bool, randomness: any Randomness) throws -> Finding {
+    /// - Parameters:
+    ///   - isNew: whether the node's key was made at this start.
+    ///   - loss: why the newest state that was found may not be the last that was acknowledged, in words; nil if it is.
+    static func find(in directory: String, isNew: Bool, loss: String?, randomness: any Randomness) throws -> Finding {
         guard let key = try FileMark.of(directory + "/node.key") else {
             throw NodeError(.unavailable, "\(directory)/node.key went away; start again")
         }
@@ -48,6 +50,12 @@ struct Incarnation: Codable, Sendable {
                 finding.reason = "the data directory is a copy or was restored"
             } else if let old = known.segment, let inode = try FileMark.of(directory + "/segments/" + old.name)?.inode, inode != old.inode {
                 finding.reason = "the log was replaced by a copy"
+                finding.isLogAlone = true
+            } else if let loss, known.segment != nil {
+                finding.reason = loss
+                finding.isLogAlone = true
+            } else if let old = known.segment, segment?.name ?? "" < old.name {
+                finding.reason = "the newest part of the log is gone"
                 finding.isLogAlone = true
             }
         } else if !isNew {

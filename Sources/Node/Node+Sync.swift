@@ -17,6 +17,7 @@ extension Node {
 
     /// Syncs with all peers, or with one, and waits. In both directions: what a peer lacks it is asked to pull.
     public func trigger(_ node: NodeID? = nil) async throws -> [SyncReport] {
+        await recoverCluster()
         var links = allLinks()
         if let node {
             links = links.filter { $0.nodeID == node }

@@ -126,7 +126,8 @@ public final class Node: Sendable {
         careThreads = database.threads.isInline ? database.threads : BlockingThreads(count: CareTask.Kind.allCases.count, name: "care")
         retention = options.retention
         // Under the directory's lock, which the database holds, and before anything is written.
-        let life = try Incarnation.find(in: options.directory, isNew: isNew, randomness: options.randomness)
+        let loss = database.lostHead ?? (database.head.hash == nil ? "the log is gone" : nil)
+        let life = try Incarnation.find(in: options.directory, isNew: isNew, loss: loss, randomness: options.randomness)
         database.begin(incarnation: life.incarnation.number)
         if life.isLogAlone {
             try local.change { local in
@@ -209,9 +210,8 @@ public final class Node: Sendable {
     ///
     /// - Returns: the root key, which is shown this once; nil if there was a cluster already.
     public func foundCluster() async throws -> String? {
-        // A tree that cannot be read now is not one that is not there.
-        guard database.head.commit.system.root == TreeNode.empty.hash || (try? cluster()) != nil else { return nil }
-        guard try cluster().id == nil else { return nil }
+        // A tree that cannot be read now, or was lost with the log, is not one that never was.
+        guard !hasCluster, !hasLostCluster else { return nil }
         let random = randomness
         let rootKey = APIKey(random: random.bytes(40))
         clock.settle(true)

@@ -50,6 +50,7 @@ struct NodeService: Service {
         for peer in settings.peers { _ = try await node.addPeer(address: peer, label: nil, syncPaths: settings.syncPaths, token: nil) }
         print("node \(node.id.short) listens at \(url)")
         fflush(nil)
+        await node.recoverCluster()
         node.startCare(settings.care)
         if !settings.isManual {
             node.goLive()

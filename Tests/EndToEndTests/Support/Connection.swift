@@ -159,6 +159,9 @@ final class Connection {
         }
     }
 
+    /// The next bytes of a body that does not come in chunks; fewer if the connection ends first.
+    func readToEnd(count: Int) throws -> [UInt8] { try take(count) ?? [] }
+
     /// The next bytes; fewer if the connection ends first.
     private func take(_ count: Int) throws -> [UInt8]? {
         while buffer.count < count, case let piece = try receive(), !piece.isEmpty { buffer += piece }
