@@ -35,12 +35,15 @@ public struct SnapshotItem: Codable, Sendable {
     public var size: UInt64?
     /// About what its deletion frees; nil where that is not known.
     public var ownBytes: UInt64?
+    /// The rest of its size.
+    public var sharedBytes: UInt64?
     public var isRival: Bool?
 
     enum CodingKeys: String, CodingKey {
         case name, node, files, size
         case createdAt = "created_at"
         case ownBytes = "own_bytes"
+        case sharedBytes = "shared_bytes"
         case isRival = "is_rival"
     }
 }

@@ -43,12 +43,12 @@ struct Snapshot: AsyncParsableCommand {
                 }
                 let snapshots: [SnapshotItem] = try await client.snapshots()
                 if snapshots.isEmpty { return Output.note("no snapshots") }
-                var table = Table([.left, .left, .right, .right, .right], header: ["name", "made", "files", "size", "its own"])
+                var table = Table([.left, .left, .right, .right, .right, .right], header: ["name", "made", "files", "size", "its own", "shared"])
                 for snapshot in snapshots {
                     table.add(
                         Output.shown(snapshot.name) + (snapshot.isRival == true ? " (rival)" : ""), Output.time(snapshot.createdAt),
                         snapshot.files.map { "\($0)" } ?? "-", snapshot.size.map(Output.size) ?? "-",
-                        snapshot.ownBytes.map(Output.size) ?? "-")
+                        snapshot.ownBytes.map(Output.size) ?? "-", snapshot.sharedBytes.map(Output.size) ?? "-")
                 }
                 table.print()
             }
