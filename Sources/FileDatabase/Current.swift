@@ -19,7 +19,7 @@ extension FileDatabase {
     ///
     /// - Returns: and why it is not the one that was acknowledged last, in words; nil if it is.
     /// - Throws: `DatabaseError`: `damaged` where no commit is left of a store that had some.
-    static func findHead(in store: ObjectStore, actor: Actor) throws -> (head: Head, lost: String?) {
+    static func findHead(in store: ObjectStore, actor: Actor, mayBeginAnew: Bool) throws -> (head: Head, lost: String?) {
         let reason: String
         if let hash = store.head {
             do {
@@ -38,9 +38,10 @@ extension FileDatabase {
             if newest.map({ $0.commit.time < commit.time }) ?? true { newest = Head(hash: hash, commit: commit) }
         }
         if let newest { return (newest, "\(reason); going on from the newest that can be read, \(newest.hash!)") }
-        guard store.head == nil else {
+        guard store.head == nil || mayBeginAnew else {
             throw DatabaseError(.damaged, "\(reason), and no other is left; restore the directory from a backup, or start a new one and join the cluster")
         }
-        return (Head(hash: nil, commit: Commit(files: .empty, system: .empty, parents: [], actor: actor, time: .zero, cause: "")), nil)
+        let lost = store.head == nil ? nil : "\(reason), and no other is left"
+        return (Head(hash: nil, commit: Commit(files: .empty, system: .empty, parents: [], actor: actor, time: .zero, cause: "")), lost)
     }
 }

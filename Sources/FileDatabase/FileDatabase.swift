@@ -56,9 +56,11 @@ public final class FileDatabase: Sendable {
 
     /// Opens the database in a directory, made if it is missing, and recovers what a crash left behind.
     ///
-    /// - Parameter actor: in whose name this process writes; never used by another process at the same time.
+    /// - Parameters:
+    ///   - actor: in whose name this process writes; never used by another process at the same time.
+    ///   - mayBeginAnew: whether to begin with nothing where no commit can be read any more; for whoever gets its files back from others.
     /// - Throws: `DirectoryInUse`, `DatabaseError`.
-    public convenience init(directory: String, actor: Actor, time: any TimeSource = SystemTime()) throws {
+    public convenience init(directory: String, actor: Actor, time: any TimeSource = SystemTime(), mayBeginAnew: Bool = false) throws {
         do {
             _ = try OperatingSystemDisk(path: directory)
             let lock = try DirectoryLock(directory: directory)
@@ -69,7 +71,7 @@ public final class FileDatabase: Sendable {
             let history = try FileDatabase.openAnew(directory + "/history") { try LMDBTable(directory: $0) }
             try self.init(
                 directory: directory, store: ObjectStore(disk: disk, index: index), actor: actor, time: time, lock: lock,
-                history: history)
+                history: history, mayBeginAnew: mayBeginAnew)
         } catch let error as DirectoryInUse {
             throw error
         } catch {
@@ -95,7 +97,7 @@ public final class FileDatabase: Sendable {
     public init(
         directory: String = "", store: ObjectStore, actor: Actor, time: any TimeSource, lock: DirectoryLock? = nil,
         threads: BlockingThreads = BlockingThreads(count: Limits.threads, name: "database"),
-        history: any OrderedTable = MemoryTable()
+        history: any OrderedTable = MemoryTable(), mayBeginAnew: Bool = false
     ) throws {
         self.directory = directory
         self.store = store
@@ -103,7 +105,7 @@ public final class FileDatabase: Sendable {
         self.lock = lock
         nodes = StoredNodes(store: store, cache: NodeCache(limit: Limits.cachedNodes))
         self.threads = threads
-        let (head, isLost) = try FileDatabase.findHead(in: store, actor: actor)
+        let (head, isLost) = try FileDatabase.findHead(in: store, actor: actor, mayBeginAnew: mayBeginAnew)
         current = Mutex(Current(head, holds))
         opened = head
         lostHead = isLost

@@ -42,7 +42,7 @@ public struct CollectionOutcome: Codable, Sendable {
 
     public var live: Sum
     public var dead: Sum
-    public var freedBytes: UInt64
+    public var freedBytes: Int64
     public var kept: [Kept]
     public var expiredStates: Int
     /// The newest of them.

@@ -114,7 +114,10 @@ public final class Node: Sendable {
         startedAt = clock.monotonicMicroseconds()
         fetches = Fetches(time: clock)
         let actor = Actor(node: key.id)
-        database = try options.openDatabase?(actor, clock) ?? FileDatabase(directory: options.directory, actor: actor, time: clock)
+        database = try options.openDatabase?(actor, clock) ?? FileDatabase(
+            directory: options.directory, actor: actor, time: clock,
+            // Who has peers gets back from them what is lost.
+            mayBeginAnew: LocalStateFile(directory: options.directory).value.peers.contains { $0.nodeID != nil })
         events = EventHub(database: database, run: instance, time: clock)
         refreshTokens = try RefreshJournal(directory: options.directory, threads: database.threads, now: clock.date)
         local = try LocalStateFile(directory: options.directory)

@@ -64,7 +64,7 @@ struct GarbageCollect: AsyncParsableCommand {
         }
         Output.line("needed: \(Output.count(outcome.live.objects, "object")), \(Output.size(outcome.live.bytes))")
         let dead = "\(Output.count(outcome.dead.objects, "object")), \(Output.size(outcome.dead.bytes))"
-        let freed = Output.size(outcome.freedBytes)
+        let freed = Output.size(UInt64(max(0, outcome.freedBytes)))
         Output.line(dryRun ? "would go: \(dead); that would free \(freed)" : "not needed: \(dead); freed \(freed) in \(Output.fixed(outcome.seconds)) s")
         if let remark = outcome.remark { Output.line(remark) }
     }
