@@ -6,102 +6,88 @@ import Merkle
 ///
 /// Says the same as `RuleSet`, which decides about a single path.
 public struct RuleCursor {
-    /// A rule that can still decide about something in the directory.
-    private struct Open {
-        var rule: Rule
-        var place: Glob.Place
-        /// Whether it decides about everything in the directory, so that none behind it matters.
-        var isLast: Bool
-    }
+    /// A directory on the way to the present one, and the present one.
+    private final class Level {
+        let name: String
+        let rules: DirectoryGlobs
+        /// Of each list of limits what is open; lists that hold for everything here are left out.
+        let limits: [DirectoryGlobs]
 
-    private struct OpenLimit {
-        var glob: Glob
-        var place: Glob.Place
+        init(_ name: String, _ rules: DirectoryGlobs, _ limits: [DirectoryGlobs]) {
+            self.name = name
+            self.rules = rules
+            self.limits = limits.filter { !($0.open.last?.matchesAll ?? false) }
+        }
     }
 
     private let rules: RuleSet
-    private var names: [String]?
-    private var open: [Open] = []
-    /// Of each list of limits, the patterns that can still match; lists that hold for everything here are left out.
-    private var limits: [[OpenLimit]] = []
+    /// From the root down.
+    private var levels: [Level]
 
     public init(_ rules: RuleSet) {
         self.rules = rules
+        levels = [Level("", DirectoryGlobs(rules.rules.map(\.path)), rules.limits.map { DirectoryGlobs($0) })]
     }
 
-    /// What `RuleSet.allows` says. O(rules that matter in the directory).
+    /// What `RuleSet.allows` says. O(rules that the name's first and last byte leave over).
     public mutating func allows(_ permission: Permission, _ path: TreePath) -> Bool {
         guard let name = enterDirectory(of: path) else { return rules.allows(permission, path) }
-        for open in open {
-            guard open.isLast || open.rule.path.matches(open.rule.path.step(open.place, characters: name)) else { continue }
-            guard open.rule.allow.contains(permission) else { return false }
-            return limits.allSatisfy { $0.contains { $0.glob.matches($0.glob.step($0.place, characters: name)) } }
-        }
-        return false
+        let level = levels[levels.count - 1]
+        guard let first = level.rules.open.first else { return false }
+        if first.matchesAll, level.limits.isEmpty { return rules.rules[first.index].allow.contains(permission) }
+        let text = GlobName(name)
+        guard let rule = level.rules.first(matching: text), rules.rules[rule].allow.contains(permission) else { return false }
+        return level.limits.allSatisfy { $0.first(matching: text) != nil }
     }
 
     /// What `RuleSet.mayAllow` says.
     public mutating func mayAllow(_ permission: Permission, below path: TreePath) -> Bool {
-        guard let name = enterDirectory(of: path) else { return rules.mayAllow(permission, below: path) }
-        let isWithinLimits = limits.allSatisfy {
-            $0.contains { limit in
-                let place = limit.glob.step(limit.place, characters: name)
-                return limit.glob.matches(place) || limit.glob.canMatch(below: place)
+        guard let name = enterDirectory(of: path).map({ GlobName($0) }) else { return rules.mayAllow(permission, below: path) }
+        let level = levels[levels.count - 1]
+        let isWithinLimits = level.limits.allSatisfy { list in
+            list.open.contains { limit in
+                let below = limit.below(name)
+                return below.matches || below.canMatch
             }
         }
         guard isWithinLimits else { return false }
-        for open in open {
-            if open.isLast { return open.rule.allow.contains(permission) }
-            let glob = open.rule.path
-            let place = glob.step(open.place, characters: name)
-            if open.rule.allow.contains(permission), glob.matches(place) || glob.canMatch(below: place) { return true }
-            if glob.matchesAll(below: place) { return false }
+        for open in level.rules.open {
+            let isAllowed = rules.rules[open.index].allow.contains(permission)
+            if open.matchesAll { return isAllowed }
+            let below = open.below(name)
+            if isAllowed, below.matches || below.canMatch { return true }
+            if below.matchesAll { return false }
         }
         return false
     }
 
     /// What `RuleSet.allowsAll` says.
     public mutating func allowsAll(_ permission: Permission, below path: TreePath) -> Bool {
-        guard let name = enterDirectory(of: path) else { return rules.allowsAll(permission, below: path) }
-        guard limits.allSatisfy({ $0.contains { $0.glob.matchesAll(below: $0.glob.step($0.place, characters: name)) } }) else { return false }
-        for open in open {
-            if open.isLast { return open.rule.allow.contains(permission) }
-            let glob = open.rule.path
-            let place = glob.step(open.place, characters: name)
-            if glob.matchesAll(below: place) { return open.rule.allow.contains(permission) }
-            if !open.rule.allow.contains(permission), glob.canMatch(below: place) { return false }
+        guard let name = enterDirectory(of: path).map({ GlobName($0) }) else { return rules.allowsAll(permission, below: path) }
+        let level = levels[levels.count - 1]
+        guard level.limits.allSatisfy({ $0.open.contains { $0.below(name).matchesAll } }) else { return false }
+        for open in level.rules.open {
+            let isAllowed = rules.rules[open.index].allow.contains(permission)
+            if open.matchesAll { return isAllowed }
+            let below = open.below(name)
+            if below.matchesAll { return isAllowed }
+            if !isAllowed, below.canMatch { return false }
         }
         return false
     }
 
-    /// - Returns: the characters of the path's name in its directory, where they matter; nil for the root.
-    private mutating func enterDirectory(of path: TreePath) -> [Character]? {
+    /// - Returns: the path's name in its directory; nil for the root.
+    private mutating func enterDirectory(of path: TreePath) -> String? {
         guard let name = path.name else { return nil }
-        enterDirectory(above: path)
-        return open.first?.isLast == true && limits.isEmpty ? [] : Array(name)
-    }
-
-    private mutating func enterDirectory(above path: TreePath) {
-        if let names, names.count == path.names.count - 1, isSame(names, path.names) { return }
-        let directory = path.parent ?? .root
-        names = directory.names
-        open.removeAll(keepingCapacity: true)
-        for rule in rules.rules {
-            let place = rule.path.place(of: directory)
-            guard rule.path.canMatch(below: place) else { continue }
-            let isLast = rule.path.matchesAll(below: place)
-            open.append(Open(rule: rule, place: place, isLast: isLast))
-            if isLast { break }
+        let depth = path.depth - 1
+        // A walk goes on in the same directory, or in one nearby.
+        var common = 0
+        while common < min(depth, levels.count - 1), levels[common + 1].name.utf8.elementsEqual(path.names[common].utf8) { common += 1 }
+        levels.removeLast(levels.count - 1 - common)
+        for directory in path.names[common..<depth] {
+            let (last, text) = (levels[levels.count - 1], GlobName(directory))
+            levels.append(Level(directory, last.rules.entering(text), last.limits.map { $0.entering(text) }))
         }
-        limits = rules.limits.compactMap { list in
-            let open = list.map { OpenLimit(glob: $0, place: $0.place(of: directory)) }
-            return open.contains { $0.glob.matchesAll(below: $0.place) } ? nil : open.filter { $0.glob.canMatch(below: $0.place) }
-        }
-    }
-
-    /// Whether the first names of a path are these. From the last one on, which differs first in a walk.
-    private func isSame(_ names: [String], _ other: [String]) -> Bool {
-        for index in names.indices.reversed() where !names[index].utf8.elementsEqual(other[index].utf8) { return false }
-        return true
+        return name
     }
 }

@@ -43,20 +43,35 @@ extension Register {
     }
 }
 
-extension Version {
-    /// This write as a new one: of a node that was away for too long, whose writes nobody else has.
+extension Register {
+    /// Some of the writes as new ones: of a node that was away for too long, whose writes nobody else has. Nil if there are none.
+    ///
+    /// They stand beside each other as they did: one that was made over another still is.
     ///
     /// - Parameters:
+    ///   - isWanted: whether nobody else has a write.
     ///   - acknowledged: up to when others have an actor's writes; nil for all of them.
     ///   - horizon: what the past says of the time before it is left out; `zero` to keep it.
+    ///   - nextDot: the new names, which ascend.
     public func renewed(
-        as dot: Dot, acknowledged: (NodeID) -> Timestamp?, after horizon: Timestamp
-    ) -> Version {
-        let past = past.filtered { actor, timestamp in
-            let known = acknowledged(actor.node).map { min($0, timestamp) } ?? timestamp
-            return known > horizon ? known : nil
+        where isWanted: (Version) -> Bool, acknowledged: (NodeID) -> Timestamp?, after horizon: Timestamp, nextDot: () -> Dot
+    ) -> Register? {
+        var names: [(old: Dot, new: Dot)] = []
+        var result: [Version] = []
+        var context = VersionVector()
+        for version in versions where isWanted(version) {
+            let dot = nextDot()
+            var past = version.past.filtered { actor, timestamp in
+                let known = acknowledged(actor.node).map { min($0, timestamp) } ?? timestamp
+                return known > horizon ? known : nil
+            }
+            for name in names where version.past.covers(name.old) { past.insert(name.new) }
+            names.append((version.dot, dot))
+            result.append(Version(dot: dot, past: past, value: version.value))
+            context.merge(past)
+            context.insert(dot)
         }
-        return Version(dot: dot, past: past, value: value)
+        return result.isEmpty ? nil : Register(versions: result, context: context)
     }
 }
 

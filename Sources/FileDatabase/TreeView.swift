@@ -36,15 +36,29 @@ public struct TreeView: Sendable {
         return try asDatabaseErrors { try store.read(file.content.root, .chunk) }
     }
 
-    /// The documents directly below a path of the system tree, by name.
+    /// The documents directly below a path of the system tree, by name. One that is damaged on this disk is passed over.
     public func documents(in path: TreePath) throws -> [(name: String, bytes: [UInt8])] {
+        try documents(in: path, knowing: { _ in nil }).map { ($0.name, $0.bytes) }
+    }
+
+    /// The same, with the names of what they hold.
+    ///
+    /// - Parameter known: what an object holds that was read before, and may be damaged since.
+    public func documents(
+        in path: TreePath, knowing known: (ContentHash) -> [UInt8]?
+    ) throws -> [(name: String, hash: ContentHash, bytes: [UInt8])] {
         try asDatabaseErrors {
             guard let directory = try entry(at: path, in: .system)?.subtree else { return [] }
             var entries = try directory.entries(in: nodes)
-            var documents: [(name: String, bytes: [UInt8])] = []
+            var documents: [(name: String, hash: ContentHash, bytes: [UInt8])] = []
             while let entry = try entries.next() {
                 guard case .file(let file)? = entry.current?.value, file.isDocument else { continue }
-                documents.append((entry.name, try store.read(file.content.root, .chunk)))
+                let hash = file.content.root
+                do {
+                    documents.append((entry.name, hash, try known(hash) ?? store.read(hash, .chunk)))
+                } catch let error as StoreError where error.code == .damaged || error.code == .missing {
+                    continue
+                }
             }
             return documents
         }
@@ -83,7 +97,11 @@ extension TreeView {
         try asDatabaseErrors {
             try (entry(at: path, in: .system)?.register?.versions ?? []).compactMap { version in
                 guard case .file(let file) = version.value, file.isDocument else { return nil }
-                return try store.read(file.content.root, .chunk)
+                do {
+                    return try store.read(file.content.root, .chunk)
+                } catch let error as StoreError where error.code == .damaged || error.code == .missing {
+                    return nil
+                }
             }
         }
     }

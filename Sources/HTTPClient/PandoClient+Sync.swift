@@ -15,6 +15,30 @@ extension PandoClient {
         try await document(.POST, "/sync/peers", body: peer, isRepeatable: false)
     }
 
+    /// Changes what is exchanged with a peer, or what of the files a member takes part in.
+    ///
+    /// - Parameter paths: nil for everything.
+    public func limit(_ kind: NodeKind, _ id: String, to paths: [String]?) async throws -> JSONValue {
+        struct Limit: Encodable, Sendable {
+            var paths: [String]?
+
+            func encode(to encoder: any Encoder) throws {
+                var container = encoder.container(keyedBy: Keys.self)
+                // Null means everything, and a field that is missing no change.
+                try container.encode(paths, forKey: .paths)
+            }
+
+            enum Keys: String, CodingKey { case paths = "sync_paths" }
+        }
+        return try await document(.PATCH, "/sync/\(kind.rawValue)/" + PercentEncoding.component(id), body: Limit(paths: paths), isRepeatable: false)
+    }
+
+    /// In what capacity a node is meant.
+    public enum NodeKind: String, Sendable {
+        case peer = "peers"
+        case member = "members"
+    }
+
     public func removePeer(_ id: String) async throws {
         try await discard(try await send(.DELETE, "/sync/peers/" + PercentEncoding.component(id)))
     }
@@ -33,8 +57,17 @@ extension PandoClient {
     }
 
     /// Has the node join the cluster of the node at `address`.
-    public func join(address: String, token: String) async throws -> JSONValue {
-        try await document(.POST, "/sync/join-cluster", body: ["address": address, "token": token], isRepeatable: false)
+    ///
+    /// - Parameter fingerprint: the id of the node that has to answer there.
+    public func join(address: String, token: String, fingerprint: String? = nil) async throws -> JSONValue {
+        var body = ["address": address, "token": token]
+        body["fingerprint"] = fingerprint
+        return try await document(.POST, "/sync/join-cluster", body: body, isRepeatable: false)
+    }
+
+    /// Has the node drop the files that lie outside of what it exchanges with its peers.
+    public func drop<Document: Decodable>(isDryRun: Bool, as type: Document.Type = DropOutcome.self) async throws -> Document {
+        try await document(.POST, "/sync/drop", body: ["dry_run": isDryRun], isRepeatable: false)
     }
 
     /// Syncs with one peer, or with all, and waits for it.

@@ -28,12 +28,32 @@ public struct NodeStatus: Codable, Sendable {
         }
     }
 
+    /// Deletions that are kept, from when on, and which members it is that have not told of an old one.
+    public var tombstones: UInt64?
+    public var horizon: String?
+    public var horizonWaitsFor: [String]?
+
     enum CodingKeys: String, CodingKey {
-        case root, head, files, bytes, conflicts, version, care
+        case root, head, files, bytes, conflicts, version, care, tombstones, horizon
+        case horizonWaitsFor = "horizon_waits_for"
         case nodeID = "node_id"
         case clusterID = "cluster_id"
         case virtualTime = "virtual_time"
         case uptimeSeconds = "uptime_seconds"
+    }
+}
+
+/// What a node has dropped, or would.
+public struct DropOutcome: Codable, Sendable {
+    public var files: UInt64
+    public var bytes: UInt64
+    /// The first paths that were kept, since no peer is known to have what is there.
+    public var kept: [String]
+    public var keptCount: Int
+
+    enum CodingKeys: String, CodingKey {
+        case files, bytes, kept
+        case keptCount = "kept_count"
     }
 }
 

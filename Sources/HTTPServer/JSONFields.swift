@@ -73,6 +73,15 @@ struct JSONFields {
         return texts
     }
 
+    /// An object of whole numbers.
+    mutating func integers(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> [String: Int]? {
+        guard let value = take(name) else { return nil }
+        var fields = try JSONFields(value, place: self.name(name))
+        var numbers: [String: Int] = [:]
+        for field in fields.fields { numbers[field.name] = try fields.integer(field.name, in: range) }
+        return numbers
+    }
+
     /// Refuses fields that nobody took.
     func finish() throws(Problem) {
         if let field = fields.first { throw Problem(.badRequest, "the field '\(name(String(field.name.prefix(80))))' is not known here") }

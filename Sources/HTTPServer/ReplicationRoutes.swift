@@ -47,6 +47,35 @@ private func addStatusRoutes(to routes: inout Routes) {
         struct Answer: Encodable { var peers: [SyncReport] }
         return try .encoded(Answer(peers: await call.node.trigger(peer)))
     }
+    routes.on(.post, "/sync/drop") { call in
+        try call.requireOwner()
+        var fields = try await call.fields(orNone: true)
+        let isDryRun = try fields.flag("dry_run") ?? false
+        try fields.finish()
+        let result = try await call.node.dropOutside(isDryRun: isDryRun)
+        return .json { json in
+            json.object { json in
+                json.field("files", result.files)
+                json.field("bytes", result.bytes)
+                json.key("kept")
+                json.array { json in
+                    for path in result.kept { json.value(path.description) }
+                }
+                json.field("kept_count", result.keptCount)
+            }
+        }
+    }
+    // What a full member has that has pushed everything.
+    routes.on(.post, "/sync/acknowledge") { call in
+        try call.requireSettledNode()
+        var fields = try await call.fields()
+        let clock = try fields.requiredInteger("clock", in: 0...Int.max)
+        let caughtUp = try fields.requiredInteger("caught_up", in: 0...Int.max)
+        let seen = try fields.integers("seen", in: 0...Int.max) ?? [:]
+        try fields.finish()
+        try call.node.acknowledge(UInt64(clock), seen: seen.mapValues { UInt64($0) }, caughtUp: UInt64(caughtUp), from: call.principal)
+        return .json { json in json.object { _ in } }
+    }
 }
 
 // MARK: - Peers
@@ -64,8 +93,10 @@ private func addPeerRoutes(to routes: inout Routes) {
         let label = try fields.text("label")
         let paths = try fields.texts("sync_paths")
         let token = try fields.text("token")
+        let fingerprint = try fields.text("fingerprint")
         try fields.finish()
-        return try .encoded(await call.node.addPeer(address: address, label: label, syncPaths: paths, token: token), status: .created)
+        let peer = try await call.node.addPeer(address: address, label: label, syncPaths: paths, token: token, fingerprint: fingerprint)
+        return try .encoded(peer, status: .created)
     }
     routes.on(.patch, "/sync/peers/{node_id}") { call in
         try call.requireOwner()
@@ -118,8 +149,9 @@ private func addMemberRoutes(to routes: inout Routes) {
         let address = try fields.requiredText("address")
         let token = try fields.requiredText("token")
         let paths = try fields.texts("sync_paths")
+        let fingerprint = try fields.text("fingerprint")
         try fields.finish()
-        try await call.node.join(address: address, token: token, syncPaths: paths)
+        try await call.node.join(address: address, token: token, syncPaths: paths, fingerprint: fingerprint)
         return try .encoded(call.node.status())
     }
     routes.on(.get, "/sync/members") { call in

@@ -4,7 +4,7 @@ extension Glob {
     /// Where in the pattern a match of some names may stand.
     public struct Place: Hashable, Sendable {
         /// Positions in the pattern's parts, ascending.
-        fileprivate(set) var states: [Int]
+        let states: [Int]
 
         /// Whether nothing below can match.
         public var isDead: Bool { states.isEmpty }
@@ -14,27 +14,35 @@ extension Glob {
     public var start: Place { Place(states: closure([0])) }
 
     /// The place behind one more name. O(states × name).
-    public func step(_ place: Place, _ name: String) -> Place {
-        step(place, characters: Array(name))
-    }
-
-    /// The same, for whoever steps through many patterns with one name.
-    public func step(_ place: Place, characters name: [Character]) -> Place {
+    public func step(_ place: Place, _ name: GlobName) -> Place {
         var next: [Int] = []
         for state in place.states where state < parts.count {
             switch parts[state] {
             case .names: next.append(state)
             case .pattern(let pattern):
-                if Glob.matches(pattern, name) { next.append(state + 1) }
+                if pattern.matches(name) { next.append(state + 1) }
             }
         }
         return Place(states: closure(next))
     }
 
+    /// The place behind one more name that none of the patterns matches which stand here.
+    func stepOver(_ place: Place) -> Place {
+        Place(states: closure(place.states.filter { $0 < parts.count && parts[$0] == .names }))
+    }
+
+    /// The patterns that a name may match here, and for each whether the match is complete with it.
+    func patterns(at place: Place) -> [(pattern: NamePattern, isLast: Bool)] {
+        place.states.compactMap { state in
+            guard state < parts.count, case .pattern(let pattern) = parts[state] else { return nil }
+            return (pattern, closure([state + 1]).last == parts.count)
+        }
+    }
+
     /// The place behind all the names of a path.
     public func place(of path: TreePath) -> Place {
         var place = start
-        for name in path.names where !place.isDead { place = step(place, name) }
+        for name in path.names where !place.isDead { place = step(place, GlobName(name)) }
         return place
     }
 

@@ -7,7 +7,7 @@ public struct Glob: Hashable, Sendable, CustomStringConvertible {
 
     enum Part: Hashable, Sendable {
         case names  // **
-        case pattern([Character])
+        case pattern(NamePattern)
     }
 
     public let description: String
@@ -28,7 +28,7 @@ public struct Glob: Hashable, Sendable, CustomStringConvertible {
                 // Runs of ** mean what one means, and would only cost time.
                 if parts.last != .names { parts.append(.names) }
             } else {
-                parts.append(.pattern(Array(name)))
+                parts.append(.pattern(NamePattern(name)))
             }
         }
         self.parts = parts
@@ -43,8 +43,8 @@ public struct Glob: Hashable, Sendable, CustomStringConvertible {
     public var directory: TreePath {
         var names: [String] = []
         for part in parts {
-            guard case .pattern(let pattern) = part, !pattern.contains("*"), !pattern.contains("?") else { break }
-            names.append(String(pattern))
+            guard case .pattern(let pattern) = part, let name = pattern.onlyName else { break }
+            names.append(name)
         }
         return TreePath(unchecked: names)
     }
@@ -62,28 +62,5 @@ public struct Glob: Hashable, Sendable, CustomStringConvertible {
     /// Whether the pattern matches everything below the path, whatever its name.
     public func matchesAll(below path: TreePath) -> Bool {
         matchesEverything || matchesAll(below: place(of: path))
-    }
-
-    /// The classic two-pointer match with one point to return to: O(pattern × name).
-    static func matches(_ pattern: [Character], _ name: [Character]) -> Bool {
-        var position = 0
-        var index = 0
-        var star: (position: Int, index: Int)?
-        while index < name.count {
-            if position < pattern.count, pattern[position] == "*" {
-                star = (position, index)
-                position += 1
-            } else if position < pattern.count, pattern[position] == "?" || pattern[position] == name[index] {
-                position += 1
-                index += 1
-            } else if let back = star {
-                position = back.position + 1
-                index = back.index + 1
-                star = (back.position, index)
-            } else {
-                return false
-            }
-        }
-        return pattern[position...].allSatisfy { $0 == "*" }
     }
 }

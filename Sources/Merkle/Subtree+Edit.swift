@@ -45,6 +45,13 @@ extension Subtree {
             let new = try (old ?? Entry(name: name)).applying(group, depth: depth + 1, in: &store)
             if new != old { changes.append((name, new.isEmpty ? nil : new)) }
         }
+        return try applying(changes, in: &store)
+    }
+
+    /// This directory with other entries at some names; nil is none.
+    ///
+    /// - Parameter changes: sorted by name, and all of them changes.
+    func applying(_ changes: [(name: String, entry: Entry?)], in store: inout some NodeStore) throws -> Subtree {
         if changes.isEmpty { return self }
         var builder = TreeBuilder()
         try rebuild(store.node(root), changes[...], &builder, in: &store)

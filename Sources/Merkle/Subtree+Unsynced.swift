@@ -23,16 +23,17 @@ extension Subtree {
         while let difference = try diff.next() {
             guard let register = difference.after else { continue }
             var result = difference.before
-            for version in register.versions {
-                guard let limit = acknowledged(version.dot.actor.node), version.dot.timestamp > limit,
-                    difference.before?.context.covers(version.dot) != true
-                else { continue }
-                // To delete what is not there is nothing.
-                if difference.before == nil, version.value.isTombstone { continue }
-                let renewed = Register(version.renewed(
-                    as: nextDot(), acknowledged: acknowledged, after: difference.before == nil ? horizon : .zero))
+            let before = difference.before
+            let renewed = register.renewed(
+                where: { version in
+                    guard let limit = acknowledged(version.dot.actor.node), version.dot.timestamp > limit else { return false }
+                    // To delete what is not there is nothing.
+                    return before.map { !$0.context.covers(version.dot) } ?? !version.value.isTombstone
+                },
+                acknowledged: acknowledged, after: before == nil ? horizon : .zero, nextDot: nextDot)
+            if let renewed {
                 result = result?.joined(with: renewed) ?? renewed
-                kept += 1
+                kept += renewed.versions.count
             }
             result = result?.purged(upTo: horizon)
             if result != difference.before, let result { edits.append(TreeEdit(difference.path, .set(result))) }

@@ -86,12 +86,10 @@ struct HorizonDocuments: Sendable {
         }
     }
 
-    /// - Parameter patience: members that have never told anything count if they have joined since then.
-    func acknowledgements(_ cluster: Cluster, patience: Date) -> Acknowledgements {
-        let members = cluster.members.filter { node, member in
-            // Partial members have only a part, and write nothing that is not looked at.
-            !lapsed.contains(node) && member.syncPaths == nil && (seen[node] != nil || member.joinedAt > patience)
-        }
+    /// Those that have never told anything count too: there may never have been anything to tell.
+    func acknowledgements(_ cluster: Cluster) -> Acknowledgements {
+        // Partial members have only a part, and write nothing that is not looked at.
+        let members = cluster.members.filter { node, member in !lapsed.contains(node) && member.syncPaths == nil }
         return Acknowledgements(members: Set(members.keys), seen: seen.filter { members[$0.key] != nil }.mapValues(\.vector))
     }
 }

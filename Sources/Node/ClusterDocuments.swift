@@ -67,23 +67,38 @@ struct Cluster: Sendable {
     var id: String?
     var members: [NodeID: ClusterDocument.Member] = [:]
     var keys: [String: ClusterDocument.Key] = [:]
+    /// The documents that this was read from, which may be damaged on the disk later.
+    private var read: [ContentHash: [UInt8]] = [:]
 
     /// What is known where the tree cannot be read: nobody is a member.
     init(unreadable root: ContentHash) { self.root = root }
 
-    init(_ view: TreeView) throws {
+    /// - Parameter known: an earlier state.
+    init(_ view: TreeView, after known: Cluster? = nil) throws {
         root = view.head.commit.system.root
-        if let bytes = try view.document(ClusterDocument.cluster) {
-            id = try? ClusterDocument.decode(ClusterDocument.Cluster.self, bytes).clusterID
+        do {
+            if let bytes = try view.document(ClusterDocument.cluster) {
+                id = try? ClusterDocument.decode(ClusterDocument.Cluster.self, bytes).clusterID
+            }
+        } catch let error as DatabaseError where error.code == .damaged {
+            // It never changes while a node is a member.
+            guard let known, known.id != nil else { throw error }
+            id = known.id
+        }
+        func documents(in path: TreePath) throws -> [(name: String, bytes: [UInt8])] {
+            try view.documents(in: path) { known?.read[$0] }.map { document in
+                read[document.hash] = document.bytes
+                return (document.name, document.bytes)
+            }
         }
         // A document that cannot be read counts as absent: it takes rights away and never gives any.
-        for (name, bytes) in try view.documents(in: ClusterDocument.members) {
+        for (name, bytes) in try documents(in: ClusterDocument.members) {
             guard let id = NodeID(name), let member = try? ClusterDocument.decode(ClusterDocument.Member.self, bytes),
                 let key = [UInt8](hex: member.publicKey), NodeID(publicKey: key) == id
             else { continue }
             members[id] = member
         }
-        for (name, bytes) in try view.documents(in: ClusterDocument.keys) {
+        for (name, bytes) in try documents(in: ClusterDocument.keys) {
             guard let key = try? ClusterDocument.decode(ClusterDocument.Key.self, bytes), key.id == name else { continue }
             keys[name] = key
         }

@@ -38,6 +38,11 @@ final class Fetches: Sendable {
         state.withLock { $0.done.contains(name) }
     }
 
+    /// Forgets what was joined: it is not all here any more.
+    func forget() {
+        state.withLock { $0.done = [] }
+    }
+
     func begin(_ name: Name) {
         state.withLock { if $0.underWay[name] == nil { $0.underWay[name] = Alarm() } }
     }

@@ -72,8 +72,9 @@ extension Node {
             guard known.claims.exp > now else { throw NodeError(.unauthorized, "the token has expired; get a new one") }
             if known.root == cluster.root { return known }
         }
-        guard let claims = await Tokens.verify(token, publicKey: { cluster.members[$0].flatMap { [UInt8](hex: $0.publicKey) } }) else {
-            if let issuer = Tokens.unverifiedIssuer(of: token), try wasRemoved(issuer) {
+        let signed = SignedToken(token)
+        guard let signed, let claims = Tokens.verify(signed, publicKey: { cluster.members[$0].flatMap { [UInt8](hex: $0.publicKey) } }) else {
+            if let issuer = signed?.issuer, try wasRemoved(issuer) {
                 throw NodeError(.unauthorized, "node \(issuer.short), which signed the token, was removed from this cluster")
             }
             throw NodeError(.unauthorized, "the token is not one that a member of this cluster has signed")

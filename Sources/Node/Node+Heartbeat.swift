@@ -136,6 +136,24 @@ extension Node {
         }
     }
 
+    /// Does something that may take longer than the peer remembers a clock: heartbeats go on meanwhile, also where nothing keeps
+    /// the two in touch.
+    func keepingTime<Result>(with link: PeerLink, _ body: () async throws -> Result) async throws -> Result {
+        let interval = CallerClock.patience / 4
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { [self] in
+                while true {
+                    try await clock.wait(.microseconds(Int64(interval)))
+                    let (phase, lastBeat) = link.state.withLock { ($0.phase, $0.lastBeat ?? 0) }
+                    // One that fails says no more than what the peer answers to the rest.
+                    if phase == .active, clock.monotonicMicroseconds() >= lastBeat + interval { _ = try? await beat(link) }
+                }
+            }
+            defer { group.cancelAll() }
+            return try await body()
+        }
+    }
+
     /// What is known of the clocks of those peers that agree with this node.
     func agreedEstimates() -> [ClockEstimate] {
         let now = clock.monotonicMicroseconds()

@@ -31,12 +31,6 @@ extension Node {
         return documents
     }
 
-    /// Whether this node takes all that its peers have.
-    private var isWhole: Bool {
-        guard (try? isPartialMember) == false else { return false }
-        return allLinks().allSatisfy { link in link.apiKey != nil || link.state.withLock { $0.syncPaths == nil && !$0.isScoped } }
-    }
-
     /// What this node has. To be asked before its roots are read: these then hold all of it.
     func acknowledgement() throws -> Acknowledgement {
         // A clock that may still be set can promise nothing.
@@ -45,7 +39,7 @@ extension Node {
         let cluster = try cluster()
         let listed = documents.listed[id] == incarnation
         let isCounted = cluster.members[id] != nil && isWhole
-        let all = documents.acknowledgements(cluster, patience: patience)
+        let all = documents.acknowledgements(cluster)
         return horizonState.withLock { state in
             state.seen.note(id, now)
             if listed { state.caughtUp = max(state.caughtUp, documents.horizon) }
@@ -70,6 +64,20 @@ extension Node {
             state.seen.merge(told.seen)
             state.caughtUp = max(state.caughtUp, told.caughtUp)
         }
+    }
+
+    /// Takes note of what a full member has that has just pushed all of it: nobody can connect to it and ask.
+    ///
+    /// - Parameter clock: all that it wrote up to it was pushed.
+    public func acknowledge(_ clock: UInt64, seen: [String: UInt64], caughtUp: UInt64, from caller: Principal) throws {
+        guard caller.isTrusted, let node = caller.node else {
+            throw NodeError(.forbidden, "only full members tell what they have")
+        }
+        // What it pushed brought nothing back that was deleted here meanwhile.
+        if try isLeftBehind() { return }
+        let latest = latestAccepted
+        noteJoined(node, min(Timestamp(rawValue: clock), latest), Acknowledgement(
+            seen: SeenVector(encoded: seen), caughtUp: min(Timestamp(rawValue: caughtUp), latest)))
     }
 
     /// Takes note that this node has just been let into a cluster.
@@ -114,7 +122,10 @@ extension Node {
                 let known = try horizonDocuments().horizon
                 let earliest = try await database.threads.run { [database] in try database.earliestTombstone(after: known) }
                 let interval = HorizonState.interval(retention)
-                horizonState.withLock { $0.nextLook = monotonic + interval }
+                horizonState.withLock { state in
+                    state.nextLook = monotonic + interval
+                    state.waitsFor = []
+                }
                 guard let earliest, earliest <= limit, try !isLeftBehind() else { return }
                 try await moveHorizon(beyond: earliest, interval: interval)
                 try await dropOldDeletions()
@@ -154,14 +165,16 @@ extension Node {
     private func moveHorizon(beyond earliest: Timestamp, interval: UInt64) async throws {
         let acknowledgement = try acknowledgement()
         var documents = try horizonDocuments()
-        var all = documents.acknowledgements(try cluster(), patience: patience)
+        var all = documents.acknowledgements(try cluster())
         let told = documents.seen[id]
         let isUseful = all.frontier(of: acknowledgement.seen) >= earliest
         if isUseful, told?.incarnation != incarnation || told.map({ all.frontier(of: $0.vector) < earliest }) ?? true {
             try await database.setDocument(seenDocument(), at: ClusterDocument.seen(id))
         }
         documents = try horizonDocuments()
-        all = documents.acknowledgements(try cluster(), patience: patience)
+        all = documents.acknowledgements(try cluster())
+        let waiting = all.members.filter { member in all.seen[member].map { all.frontier(of: $0) < earliest } ?? true }
+        horizonState.withLock { $0.waitsFor = waiting.sorted() }
         let horizon = min(all.horizon, limit)
         guard horizon >= earliest else { return try await declareLapsed(all, acknowledgement.seen) }
         // One writes it, and the next only where that one does not.

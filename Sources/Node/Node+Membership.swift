@@ -174,15 +174,19 @@ extension Node {
     /// Makes this node a member of the cluster of the node at an address, and the two peers of each other.
     ///
     /// The files that are here stay, and come into the cluster with the next sync; so do this node's keys.
-    public func join(address: String, token: String, syncPaths: [String]? = nil) async throws {
+    ///
+    /// - Parameter fingerprint: the id of the node that has to answer, and is told the token. Without it, and without an invitation,
+    ///   which names its node, it is whoever answers first, which is logged.
+    public func join(address: String, token: String, syncPaths: [String]? = nil, fingerprint: String? = nil) async throws {
         let address = try Node.checkedAddress(address)
         try Node.check(syncPaths: syncPaths)
         let own = try cluster()
+        let expected = try await host(at: address, token: token, fingerprint: fingerprint)
         let request = JoinRequest(
             token: token, nodeID: id.description, publicKey: key.publicKey.hex, label: label, address: ownAddress,
             signature: try key.signature(for: Node.joinMessage(token: token, guest: id)).hex)
         let response = try await transport.send(TransportRequest(
-            .post, "/sync/join", at: address, node: Invitation(token)?.node, contentType: "application/json", body: JSON.encode(request)))
+            .post, "/sync/join", at: address, node: expected, contentType: "application/json", body: JSON.encode(request)))
         let body = try await response.body.collect(limit: 64 << 10)
         guard response.status == 200 || response.status == 201 else {
             struct Problem: Decodable { var detail: String? }
@@ -198,8 +202,8 @@ extension Node {
                 signature, for: Node.welcomeMessage(token: token, guest: id, host: host, cluster: answer.clusterID, paths: answer.syncPaths),
                 publicKey: publicKey)
         else { throw NodeError(.forbidden, "what answers at \(address) does not hold the key that it shows") }
-        if let invitation = Invitation(token), invitation.node != host {
-            throw NodeError(.forbidden, "what answers at \(address) is not the node that gave the invitation")
+        guard expected == host else {
+            throw NodeError(.forbidden, "what answers at \(address) is not node \(expected.short), which is expected there")
         }
         let peer = LocalState.Peer(nodeID: host.description, label: answer.label, address: address, syncPaths: syncPaths)
         let link = try await remember(peer)
@@ -214,11 +218,41 @@ extension Node {
         logger.notice("joined a cluster", metadata: ["cluster": "\(answer.clusterID)", "peer": "\(host.short)"])
     }
 
+    /// The node that may be told a token: over TLS nobody else is, and without it nobody who does not at least call itself so.
+    private func host(at address: String, token: String, fingerprint: String?) async throws -> NodeID {
+        let named = try fingerprint.map { text in
+            guard let id = NodeID(text) else { throw NodeError(.invalid, "a fingerprint is a node's id: 64 lower-case hexadecimal digits") }
+            return id
+        }
+        if let invitation = Invitation(token) {
+            guard named ?? invitation.node == invitation.node else {
+                throw NodeError(.invalid, "the invitation is of node \(invitation.node.short), and the fingerprint is another's")
+            }
+            return invitation.node
+        }
+        let response = try await transport.send(TransportRequest(.get, "/sync/identity", at: address, node: named, timeoutSeconds: 10))
+        guard response.status == 200, let identity = try? JSON.decode(NodeIdentity.self, await response.body.collect(limit: 4096)),
+            let id = NodeID(identity.nodeID), response.node == nil || response.node == id
+        else { throw NodeError(.unavailable, "what answers at \(address) is not a Pando node") }
+        guard let named else {
+            logger.warning(
+                "nobody vouches for the node whose cluster is joined; compare its id with what 'pando status' shows there",
+                metadata: ["node": "\(id)", "address": "\(address)"])
+            return id
+        }
+        guard named == id else {
+            throw NodeError(.forbidden, "node \(id.short) answers at \(address), where node \(named.short) is expected; it was told nothing")
+        }
+        return id
+    }
+
     /// Adds a peer that is a member already, or joins its cluster where a token is given.
-    public func addPeer(address: String, label: String?, syncPaths: [String]?, token: String?) async throws -> PeerInfo {
+    public func addPeer(
+        address: String, label: String?, syncPaths: [String]?, token: String?, fingerprint: String? = nil
+    ) async throws -> PeerInfo {
         let address = try Node.checkedAddress(address)
         try Node.check(syncPaths: syncPaths)
-        if let token { try await join(address: address, token: token, syncPaths: syncPaths) }
+        if let token { try await join(address: address, token: token, syncPaths: syncPaths, fingerprint: fingerprint) }
         let known = local.value.peers.first { $0.address == address }
         let link = try await remember(LocalState.Peer(
             nodeID: known?.nodeID, label: label ?? known?.label, address: address, syncPaths: syncPaths ?? known?.syncPaths))

@@ -20,11 +20,33 @@ extension Node {
     func push(to link: PeerLink, _ report: inout SyncReport) async throws {
         let told = try await scope(at: link)
         let isVetted = try isVetted(at: link) || !told.full
+        // Before the trees are looked at, which hold all of it.
+        let acknowledgement = try acknowledgement()
         if !isVetted { try await push(.system, to: link, PushRules(rules: .everything, node: nil), &report) }
         var rules = told.ruleSet
         if let paths = link.state.withLock({ $0.syncPaths }) { rules = rules.limited(to: try paths.map { try Glob($0) }) }
         try await push(.files, to: link, PushRules(rules: rules, node: isVetted ? id : nil), &report)
-        link.state.withLock { $0.isEven = true }
+        let isAll = link.state.withLock { state in
+            state.isEven = true
+            return state.refused.isEmpty
+        }
+        if !isVetted, isAll, rules.isUnrestricted, database.head.commit.files.aggregates.tombstones > 0 {
+            try await tell(acknowledgement, to: link)
+        }
+    }
+
+    /// Tells what this node has, all of which the peer has been given. Deletions wait for it, and nobody can connect to ask.
+    private func tell(_ acknowledgement: Acknowledgement, to link: PeerLink) async throws {
+        struct Told: Encodable {
+            var clock: UInt64
+            var caughtUp: UInt64
+            var seen: [String: UInt64]
+        }
+        let told = Told(
+            clock: acknowledgement.seen[id].rawValue, caughtUp: acknowledgement.caughtUp.rawValue, seen: acknowledgement.seen.encoded)
+        _ = try await send(
+            .post, "/sync/acknowledge", to: link, body: try JSON.encode(told), contentType: "application/json", timeoutSeconds: 10
+        ).body.collect(limit: 4096)
     }
 
     private func push(_ tree: Tree, to link: PeerLink, _ rules: PushRules, _ report: inout SyncReport) async throws {

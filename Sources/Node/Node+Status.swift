@@ -31,6 +31,12 @@ public struct NodeStatus: Codable, Sendable {
     public var horizon: String?
     /// How the data is looked after; nil for a caller that may not see everything.
     public var care: CareStatus?
+    /// The members that have not told yet that they have a deletion which is old enough to be dropped, by id.
+    public var horizonWaitsFor: [String]?
+    /// Deletions that are still kept.
+    public var tombstones: UInt64?
+    /// Whether the node holds all files, and exchanges all of them.
+    public var whole: Bool
     /// For peers only: what this node has; see `SeenVector`. Timestamps.
     public var clock: UInt64?
     public var caughtUp: UInt64?
@@ -98,6 +104,7 @@ extension Node {
             uptimeSeconds: Double(seconds) + Double(attoseconds / 1_000_000_000) / 1e9,
             horizon: horizon == .zero ? nil : Date(timeIntervalSince1970: Double(horizon.microseconds) / 1e6).rfc3339,
             care: seesAll ? careStatus : nil,
+            horizonWaitsFor: seesAll ? horizonState.withLock { $0.waitsFor.map(\.description) } : nil, tombstones: sums?.tombstones, whole: isWhole,
             clock: acknowledgement.map { $0.seen[id].rawValue }, caughtUp: acknowledgement?.caughtUp.rawValue,
             seen: acknowledgement?.seen.encoded)
     }
@@ -196,6 +203,9 @@ extension NodeStatus {
         try container.encode(uptimeSeconds, forKey: .uptimeSeconds)
         try container.encode(horizon, forKey: .horizon)
         try container.encode(care, forKey: .care)
+        try container.encode(horizonWaitsFor, forKey: .horizonWaitsFor)
+        try container.encode(tombstones, forKey: .tombstones)
+        try container.encode(whole, forKey: .whole)
         try container.encodeIfPresent(clock, forKey: .clock)
         try container.encodeIfPresent(caughtUp, forKey: .caughtUp)
         try container.encodeIfPresent(seen, forKey: .seen)

@@ -60,17 +60,19 @@ extension Node {
         var report = SyncReport(nodeID: link.nodeID?.description, address: link.address, ok: false)
         do {
             link.wake.ring()
-            do {
-                try await exchange(with: link, asksBack: asksBack, &report)
-            } catch let error as NodeError where error.code == .conflict {
-                // The peer may have started anew, and knows of no honeymoon.
-                enter(.disconnected, link, reason: error.reason)
-                try await exchange(with: link, asksBack: asksBack, &report)
-            } catch {
-                // What is damaged here may be whole at a peer.
-                let damage = Node.damage(in: error)
-                guard !damage.isEmpty, await mend(damage).isEmpty else { throw error }
-                try await exchange(with: link, asksBack: asksBack, &report)
+            try await keepingTime(with: link) {
+                do {
+                    try await exchange(with: link, asksBack: asksBack, &report)
+                } catch let error as NodeError where error.code == .conflict {
+                    // The peer may have started anew, and knows of no honeymoon.
+                    enter(.disconnected, link, reason: error.reason)
+                    try await exchange(with: link, asksBack: asksBack, &report)
+                } catch {
+                    // What is damaged here may be whole at a peer.
+                    let damage = Node.damage(in: error)
+                    guard !damage.isEmpty, await mend(damage).isEmpty else { throw error }
+                    try await exchange(with: link, asksBack: asksBack, &report)
+                }
             }
             report.ok = true
         } catch {
@@ -95,7 +97,11 @@ extension Node {
         }
         if try isVetted(at: link) || !asksBack { return }
         let head = database.head.commit
-        if let roots, head.files.root == roots.files, head.system.root == roots.system { return }
+        if let roots, head.files.root == roots.files, head.system.root == roots.system {
+            // Only a deletion that could go makes it matter to a peer that cannot ask.
+            if head.files.aggregates.tombstones == 0 || link.state.withLock({ $0.peerPulls }) { return }
+            return try await link.pulls.run { try await push(to: link, &report) }
+        }
         if try await !askToPull(link) { try await link.pulls.run { try await push(to: link, &report) } }
     }
 
@@ -152,6 +158,7 @@ extension Node {
             try await followHorizon()
             try await pull(.files, root: roots.files, from: link, under: database.horizon, &report)
             if let peer = link.nodeID { noteJoined(peer, roots.clock, status?.told) }
+            if status?.isWhole == true { try await noteWhole() }
         }
         try await pullSnapshots(from: link, &report)
         await tendHorizon()
@@ -160,6 +167,12 @@ extension Node {
             state.root = roots.files
         }
         return roots
+    }
+
+    /// Takes note that everything has been joined that a peer has which holds all files: what was dropped is back.
+    private func noteWhole() async throws {
+        guard local.value.hasDropped == true else { return }
+        try await database.threads.run { [local] in try local.change { $0.hasDropped = nil } }
     }
 
     /// Whether the peer looks at what this node sends version by version, and takes nothing by itself.
@@ -184,6 +197,8 @@ extension Node {
         var roots: PeerRoots?
         /// Whether the peer's time is its cluster's.
         var clockSettled: Bool
+        /// Whether the peer holds all files, and exchanges all of them.
+        var isWhole: Bool
         /// What the peer has; all of it is in `roots`.
         var told: Acknowledgement
     }
@@ -199,14 +214,14 @@ extension Node {
         }
         let seesAll = roots != nil
         link.state.withLock { state in
-            state.isScoped = !seesAll || state.syncPaths != nil || link.apiKey != nil
+            state.setScoped(!seesAll || state.syncPaths != nil || link.apiKey != nil)
             state.peerPulls = status.pullsFromCaller ?? false
             state.care = status.care
             state.told = nil
         }
         let told = Acknowledgement(
             seen: SeenVector(encoded: status.seen ?? [:]), caughtUp: Timestamp(rawValue: status.caughtUp ?? 0))
-        return PeerStatus(roots: roots, clockSettled: status.clockSettled, told: told)
+        return PeerStatus(roots: roots, clockSettled: status.clockSettled, isWhole: status.whole, told: told)
     }
 
     /// A peer that cannot connect to this node keeps what it has until it pulls by itself; that is no failure of this sync.
@@ -234,7 +249,8 @@ extension Node {
     ) async throws {
         let own = database.head[tree].root
         let joined = link.state.withLock { $0.joined[tree.rawValue] }
-        if own == root || joined == root { return }
+        if joined == root { return }
+        if own == root { return link.state.withLock { $0.joined[tree.rawValue] = root } }
         let name = Fetches.Name(tree: tree, root: root)
         // Another peer may be bringing the same; but one that is slow holds up nobody.
         await fetches.wait(for: name)

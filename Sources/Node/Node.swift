@@ -203,8 +203,9 @@ public final class Node: Sendable {
     /// The cluster as the newest state has it.
     func cluster() throws -> Cluster {
         let view = database.view
-        if let known = cached.withLock({ $0.root == view.head.commit.system.root ? $0 : nil }) { return known }
-        let cluster = try Cluster(view)
+        let known = cached.withLock { $0 }
+        if known.root == view.head.commit.system.root { return known }
+        let cluster = try Cluster(view, after: known)
         cached.withLock { $0 = cluster }
         return cluster
     }

@@ -69,9 +69,16 @@ final class PeerLink: Sendable {
         mutating func setPaths(_ paths: [String]?) {
             guard paths != syncPaths else { return }
             syncPaths = paths
+            setScoped(isScoped || paths != nil)
             // What was joined under other paths says nothing of these. A cursor says itself what it was given for.
             joined = [:]
             isEven = false
+        }
+
+        mutating func setScoped(_ isScoped: Bool) {
+            // What was joined when everything was exchanged is what the peer is known to have.
+            if isScoped, !self.isScoped, let root = joined[Tree.files.rawValue] { scoped[.files] = ScopedState(cursor: [], known: root) }
+            self.isScoped = isScoped
         }
 
         /// What the peer lets this node take part in, where that is told by patterns.

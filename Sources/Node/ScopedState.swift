@@ -65,7 +65,7 @@ extension Node {
         for link in allLinks() {
             let (id, scoped) = link.state.withLock { ($0.nodeID, $0.scoped) }
             guard let id else { continue }
-            for (tree, state) in scoped where !state.cursor.isEmpty { states[ScopedState.name(id, tree)] = state }
+            for (tree, state) in scoped where state != ScopedState() { states[ScopedState.name(id, tree)] = state }
         }
         guard states != local.value.scoped ?? [:] else { return }
         do {

@@ -60,7 +60,7 @@ struct NodeService: Service {
     }
 
     /// Tries until the member answers: it may be started after this node.
-    private func joinCluster(_ join: (address: String, token: String)) async throws {
+    private func joinCluster(_ join: (address: String, token: String, fingerprint: String?)) async throws {
         if node.hasCluster {
             node.logger.notice("a member of a cluster already; --join is not needed any more")
             return
@@ -68,7 +68,8 @@ struct NodeService: Service {
         var wait = Duration.milliseconds(250)
         while true {
             do {
-                return try await node.join(address: join.address, token: join.token, syncPaths: settings.syncPaths)
+                return try await node.join(
+                    address: join.address, token: join.token, syncPaths: settings.syncPaths, fingerprint: join.fingerprint)
             } catch let error as TransportError where error.isUnreachable {
                 node.logger.warning("cannot join yet", metadata: ["reason": "\(error)"])
             } catch let error as NodeError where error.code == .unavailable {

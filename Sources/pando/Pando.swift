@@ -29,7 +29,7 @@ struct Pando: AsyncParsableCommand {
             ]),
             CommandGroup(name: "Versions", subcommands: [Log.self, Diff.self, Snapshot.self, Restore.self, Retention.self]),
             CommandGroup(name: "Cluster", subcommands: [
-                Login.self, Keys.self, Invite.self, Join.self, Peers.self, Members.self, Status.self, Sync.self, Conflicts.self, Copies.self,
+                Login.self, Keys.self, Invite.self, Join.self, Peers.self, Members.self, Drop.self, Status.self, Sync.self, Conflicts.self, Copies.self,
                 Receipt.self,
             ]),
         ])

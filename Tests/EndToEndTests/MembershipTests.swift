@@ -59,6 +59,38 @@ struct MembershipTests {
         }
     }
 
+    /// The root key names no node: who has to answer can be said, and is told nothing otherwise.
+    @Test(arguments: [false, true]) func joinsWhomItMeans(overTLS: Bool) throws {
+        let tls = overTLS ? ["--tls"] : []
+        let a = try RunningNode(tls)
+        let other = try RunningNode(tls)
+        let (id, wrong) = (try a.nodeID(), try other.nodeID())
+        let directory = try TemporaryDirectory()
+        let guest = try ChildProcess(
+            ["serve", "--data", "data", "--port", "0", "--join", a.url, "--join-token", a.rootKey, "--join-fingerprint", wrong] + tls, in: directory.path)
+        #expect(try guest.wait() == .exited(1))
+        #expect(guest.errors.contains(id.prefix(12)) && guest.errors.contains("told nothing"), "\(guest.errors)")
+        #expect(!guest.errors.contains(a.rootKey))
+        #expect(try a.command("members", "--json").json["items"].items.count == 1)
+
+        let b = try RunningNode(["--join", a.url, "--join-token", a.rootKey, "--join-fingerprint", id] + tls)
+        #expect(!b.process.errors.contains("nobody vouches"))
+        // Without it, it is said who was believed.
+        let c = try RunningNode(["--join", a.url, "--join-token", a.rootKey] + tls)
+        #expect(c.process.errors.contains("nobody vouches") && c.process.errors.contains(id), "\(c.process.errors)")
+        let joined = try other.command("join", a.url, "--token", a.rootKey)
+        #expect(joined.code == 0 && joined.output.contains(id) && joined.errors.contains("compare its id"), "\(joined)")
+        #expect(try a.command("members", "--json").json["items"].items.count == 4)
+
+        let process = try ChildProcess(
+            ["serve", "--data", "d", "--port", "0", "--join", a.url, "--join-token", "x", "--join-fingerprint", "x"], in: directory.path)
+        #expect(try process.wait() == .exited(2))
+        let invitation = try a.command("invite").output.trimmingCharacters(in: .whitespacesAndNewlines)
+        let late = try RunningNode(tls)
+        #expect(try late.command("join", a.url, "--token", invitation, "--join-fingerprint", wrong).errors.contains("another's"))
+        #expect(try late.command("join", a.url, "--token", invitation, "--join-fingerprint", id).code == 0)
+    }
+
     /// A running node with files of its own joins another's cluster.
     @Test func joinsLater() throws {
         let a = try RunningNode()

@@ -217,6 +217,33 @@ struct HorizonTests {
         #expect(joined.root == tree.root)
     }
 
+    @Test("Of a node that starts over, losers are kept as losers, and what was written over another stays over it", arguments: [false, true])
+    func losers(isDeletion: Bool) throws {
+        let (host, own) = (Actor.numbered(1), Actor.numbered(2))
+        func dot(_ time: UInt64, _ actor: Actor) -> Dot { Dot(timestamp: Timestamp(microseconds: time), actor: actor) }
+        func link(_ target: String) -> Value { .symlink(target: target) }
+        // Both wrote; then the node wrote over the host's, which won, and its own first write stayed a loser.
+        let first = Register(Version(dot: dot(10, own), past: VersionVector(), value: link("first")))
+        let theirs = Register(Version(dot: dot(20, host), past: VersionVector(), value: link("theirs")))
+        let mine = first.joined(with: theirs).writing(isDeletion ? .tombstone : link("second"), at: dot(30, own))
+        #expect(mine.versions.count == 2)
+        var nodes = MemoryNodes()
+        let path = TreePath.root.appending("f")
+        var time: UInt64 = 100
+        let tree = try Subtree.empty.applying([TreeEdit(path, .set(theirs))], in: &nodes)
+        let absent = try Subtree.empty.applying([TreeEdit(path, .set(mine))], in: &nodes)
+        let (result, kept) = try tree.keeping(
+            unsyncedOf: absent, acknowledged: { $0 == own.node ? .zero : Timestamp(microseconds: 25) }, purgedUpTo: Timestamp(microseconds: 5), in: &nodes
+        ) {
+            time += 1
+            return dot(time, Actor(node: own.node, incarnation: 7))
+        }
+        let register = try #require(try result.entry(at: path, in: nodes)?.register)
+        #expect(kept == 2)
+        #expect(register.winner.value == mine.winner.value)
+        #expect(register.losers.map(\.value) == mine.losers.map(\.value))
+    }
+
     @Test("Nobody is declared silent by a minority")
     func minority() {
         let nodes = (0..<5).map { Actor.numbered($0).node }

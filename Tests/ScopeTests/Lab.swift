@@ -46,6 +46,12 @@ final class Lab: Sendable {
         }
     }
 
+    private let time: any TimeSource
+
+    init(time: any TimeSource = SystemTime()) {
+        self.time = time
+    }
+
     static func address(_ name: String) -> String { "http://\(name):6830" }
 
     /// A node that is in no cluster, or has founded its own.
@@ -53,7 +59,7 @@ final class Lab: Sendable {
         let directory = try TemporaryDirectory()
         let node = try Node(Node.Options(
             directory: directory.path, label: name, transport: Wire(lab: self),
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })))
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }), time: time))
         node.setAddress(Lab.address(name))
         let server = InProcessServer(node: node, channel: NIOAsyncTestingChannel())
         machines.withLock { $0[Lab.address(name)] = Machine(node: node, directory: directory, server: server) }
@@ -98,8 +104,8 @@ final class Lab: Sendable {
 }
 
 /// Runs a test with a lab of its own.
-func withLab(_ body: (Lab) async throws -> Void) async throws {
-    let lab = Lab()
+func withLab(time: any TimeSource = SystemTime(), _ body: (Lab) async throws -> Void) async throws {
+    let lab = Lab(time: time)
     defer { lab.close() }
     try await body(lab)
 }

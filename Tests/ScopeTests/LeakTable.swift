@@ -132,6 +132,8 @@ enum LeakTable {
             }).random],
             "POST /sync/join-cluster": [Probe("/sync/join-cluster", json: { _, _ in #"{"address": "http://nobody:1", "token": "x"}"# })],
             "POST /sync/trigger": [Probe("/sync/trigger", json: { _, _ in "{}" })],
+            "POST /sync/drop": [Probe("/sync/drop", json: { _, _ in "{}" })],
+            "POST /sync/acknowledge": [Probe("/sync/acknowledge", json: { _, _ in #"{"clock": 1, "caught_up": 1, "seen": {}}"# })],
             "POST /sync/pull": [Probe { _ in "/sync/pull" }.random],
             "POST /sync/heartbeat": [Probe("/sync/heartbeat", json: { _, _ in
                 #"{"intent_time": \#(now), "construct_time": \#(now), "node_id": "\#(node.node)"}"#

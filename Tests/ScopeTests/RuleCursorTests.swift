@@ -44,6 +44,40 @@ struct RuleCursorTests {
         }
     }
 
+    /// Names of many kinds, in directories of a few.
+    static let kinds = ["a.x0", "b.x1", "ab.x1", "x.y", "x", "é.x0", "xé", "x\u{301}", "\r\n", "*", "-", "aa-bb", "aab", "K"]
+
+    static func randomKind(_ random: inout SplitMix64) -> String {
+        switch random.below(8) {
+        case 0...2: "*.x\(random.below(4))"
+        case 3: "\(random.pick(["a", "b", "x"]))*"
+        case 4: random.pick(["*-*", "a*b", "*a*b*", "??", "?", "?*", "*?", "**", "*é", "\u{212A}", "?\u{301}", "*\n"])
+        default: random.pick(kinds)
+        }
+    }
+
+    @Test("Under many rules the first pattern that matches decides, by the definition of patterns", arguments: Seed.several(25))
+    func firstMatch(seed: Seed) throws {
+        var random = seed.generator
+        let patterns = (0..<random.pick([3, 8, 70, 140])).map { _ in
+            random.pick(["", "/", "/**/", "/a.x0/", "/*/", "/?*/**/", "/x/**/"]) + Self.randomKind(&random) + random.pick(["", "", "", "/**", "/*"])
+        }
+        let rules = try RuleSet(patterns.map { Rule(path: try Glob($0), allow: random.once(in: 2) ? [.list] : []) })
+        let limits = (0..<random.below(3)).map { _ in (0..<1 + random.below(20)).map { _ in Self.randomKind(&random) } }
+        var cursor = RuleCursor(try limits.reduce(rules) { $0.limited(to: try $1.map { try Glob($0) }) })
+        let names = Self.kinds
+        var paths = names.flatMap { first in
+            [TreePath.root.appending(first)] + names.map { TreePath.root.appending(first).appending($0) }
+        }
+        if random.once(in: 2) { paths.shuffle(using: &random) }
+        for path in paths {
+            let first = patterns.firstIndex { NaiveGlob.matches($0, path) }
+            let isWithin = limits.allSatisfy { $0.contains { NaiveGlob.matches($0, path) } }
+            let expected = isWithin && first.map { !rules.rules[$0].allow.isEmpty } ?? false
+            #expect(cursor.allows(.list, path) == expected, "\(path) under \(patterns) within \(limits)")
+        }
+    }
+
     @Test("What rules say of a directory holds for everything in it", arguments: 0..<40)
     func directories(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)

@@ -135,6 +135,9 @@ extension OpenAPI {
             method: .post, pattern: "/sync/trigger", summary: "Sync with the peers now, and wait.", tag: "Cluster", body: .json("Trigger"),
             answers: [(200, .json("Outcomes"))], refusals: [404, 409]),
         Operation(
+            method: .post, pattern: "/sync/drop", summary: "Drop what is here outside of what is exchanged with the peers.", tag: "Cluster",
+            body: .json("Drop"), answers: [(200, .json("Dropped"))], refusals: [409, 507]),
+        Operation(
             method: .post, pattern: "/sync/diff", summary: "What changed since a root.", tag: "Cluster", body: .json("DiffRequest"),
             answers: [(200, .json("Diff"))], refusals: [404, 410]),
         Operation(
@@ -166,6 +169,9 @@ extension OpenAPI {
         Operation(
             method: .post, pattern: "/sync/heartbeat", summary: "Compare clocks.", tag: "Replicas", body: .json("Heartbeat"),
             answers: [(200, .json("Heartbeat"))]),
+        Operation(
+            method: .post, pattern: "/sync/acknowledge", summary: "Tell what a full member has that has pushed everything.", tag: "Replicas",
+            body: .json("Acknowledgement"), answers: [(200, .json("Done"))], refusals: [403, 409]),
     ]
 
     private static let binaryCalls: [(name: String, summary: String)] = [

@@ -3,7 +3,7 @@ import HTTPClient
 
 struct Peers: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show, add and remove peers.", subcommands: [Show.self, Add.self, Drop.self], defaultSubcommand: Show.self)
+        abstract: "Show, add, limit and remove peers.", subcommands: [Show.self, Add.self, Limit.self, Drop.self], defaultSubcommand: Show.self)
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(commandName: "list", abstract: "Show the node's peers.")

@@ -42,6 +42,10 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "An invitation, or the root key, of that cluster (also PANDO_JOIN_TOKEN).")
     var joinToken: String?
 
+    @Option(help: ArgumentHelp(
+        "The id of the member that has to answer there (also PANDO_JOIN_FINGERPRINT). An invitation names it; the root key does not.", valueName: "node id"))
+    var joinFingerprint: String?
+
     @Option(name: .customLong("peer"), help: ArgumentHelp("A member to exchange changes with (can be given several times).", valueName: "url"))
     var peers: [String] = []
 

@@ -33,6 +33,7 @@ struct Status: AsyncParsableCommand {
             table.add("files", "\(status.files ?? 0)")
             table.add("size", Output.size(status.bytes ?? 0))
             table.add("conflicts", "\(status.conflicts ?? 0)")
+            table.add("deletions", deletions(status))
             if let version = status.version { table.add("version", version) }
             if let uptime = status.uptimeSeconds { table.add("up", Progress.time(uptime)) }
             if let care = status.care {
@@ -43,5 +44,15 @@ struct Status: AsyncParsableCommand {
             }
             table.print()
         }
+    }
+
+    /// How many are kept, up to when they were dropped, and who is waited for.
+    private func deletions(_ status: NodeStatus) -> String {
+        var words = ["\(status.tombstones ?? 0) kept"]
+        if let horizon = status.horizon { words.append("those from before \(Output.time(horizon)) dropped") }
+        if let nodes = status.horizonWaitsFor, !nodes.isEmpty {
+            words.append("old ones wait for " + nodes.map { String($0.prefix(12)) }.joined(separator: ", "))
+        }
+        return words.joined(separator: "; ")
     }
 }

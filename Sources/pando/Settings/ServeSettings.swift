@@ -1,4 +1,5 @@
 import ArgumentParser
+import Content
 import Foundation
 import Logging
 import Node
@@ -9,7 +10,7 @@ struct ServeSettings {
     var host: String
     var port: Int
     var label: String?
-    var join: (address: String, token: String)?
+    var join: (address: String, token: String, fingerprint: String?)?
     var peers: [String]
     var syncPaths: [String]?
     var address: String?
@@ -62,7 +63,11 @@ struct ServeSettings {
             guard let token = flags.joinToken ?? sources.text(.joinToken) else {
                 throw ValidationError("--join needs --join-token: 'pando invite' on a member makes an invitation")
             }
-            join = (url, token)
+            let fingerprint = flags.joinFingerprint ?? sources.text(.joinFingerprint)
+            guard fingerprint.map({ NodeID($0) != nil }) ?? true else {
+                throw ValidationError("--join-fingerprint is a node's id: 64 lower-case hexadecimal digits, as 'pando status' shows them")
+            }
+            join = (url, token, fingerprint)
         }
         encryption = try ServeSettings.encryption(
             host: host, certificate: flags.tlsCert ?? sources.text(.tlsCert), key: flags.tlsKey ?? sources.text(.tlsKey),

@@ -2,7 +2,7 @@ import Foundation
 
 /// What `pando serve` can be told by a flag, a variable or the configuration file.
 enum Setting: String, CaseIterable {
-    case data, host, port, label, join, joinToken = "join_token", peers, syncPaths = "sync_paths", address
+    case data, host, port, label, join, joinToken = "join_token", joinFingerprint = "join_fingerprint", peers, syncPaths = "sync_paths", address
     case tls, tlsCert = "tls_cert", tlsKey = "tls_key", insecure, manual
     case deletionRetention = "deletion_retention"
     case gcInterval = "gc_interval", scrubInterval = "scrub_interval", careRate = "care_rate"

@@ -1,0 +1,96 @@
+/// A pattern over one name: `?` is one character, `*` any run of them.
+struct NamePattern: Sendable {
+    let characters: [Character]
+    /// The same as bytes, where each character is one.
+    let bytes: [UInt8]?
+    /// Where the first and the last `*` stand in the bytes; nil where there is none.
+    private let stars: (first: Int, last: Int)?
+
+    init(_ text: some StringProtocol) {
+        let name = GlobName(String(text))
+        characters = name.characters ?? Array(String(text))
+        bytes = name.characters == nil ? name.bytes : nil
+        let star = UInt8(ascii: "*")
+        stars = bytes.flatMap { bytes in bytes.firstIndex(of: star).map { ($0, bytes.lastIndex(of: star) ?? $0) } }
+    }
+
+    /// The one name that matches, where there are no wildcards.
+    var onlyName: String? {
+        characters.contains { $0 == "*" || $0 == "?" } ? nil : String(characters)
+    }
+
+    /// The byte that every name of plain bytes begins with that matches; nil for any.
+    var firstByte: UInt8? { bytes?.first.flatMap { NamePattern.isWildcard($0) ? nil : $0 } }
+    /// The byte that it ends with.
+    var lastByte: UInt8? { bytes?.last.flatMap { NamePattern.isWildcard($0) ? nil : $0 } }
+
+    private static func isWildcard(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "*") || byte == UInt8(ascii: "?") }
+
+    /// O(pattern × name); without more than one `*`, O(pattern).
+    func matches(_ name: GlobName) -> Bool {
+        guard let bytes, name.characters == nil else {
+            return NamePattern.matches(characters[...], (name.characters ?? name.asCharacters)[...], star: "*", one: "?")
+        }
+        let text = name.bytes
+        guard let stars else { return bytes.count == text.count && NamePattern.isSame(bytes[...], text[...]) }
+        let (head, tail) = (stars.first, bytes.count - 1 - stars.last)
+        guard text.count >= head + tail, NamePattern.isSame(bytes[(stars.last + 1)...], text[(text.count - tail)...]),
+            NamePattern.isSame(bytes[..<head], text[..<head])
+        else { return false }
+        if stars.first == stars.last { return true }
+        return NamePattern.matches(
+            bytes[stars.first...stars.last], text[head..<(text.count - tail)], star: UInt8(ascii: "*"), one: UInt8(ascii: "?"))
+    }
+
+    /// Whether a text is what a pattern without `*` means, which is as long as it.
+    private static func isSame(_ pattern: ArraySlice<UInt8>, _ text: ArraySlice<UInt8>) -> Bool {
+        // From the end, where the names of one kind differ from others.
+        for (wanted, byte) in zip(pattern.reversed(), text.reversed()) where wanted != byte && wanted != UInt8(ascii: "?") { return false }
+        return true
+    }
+
+    /// The classic two-pointer match with one point to return to.
+    private static func matches<Element: Equatable>(
+        _ pattern: ArraySlice<Element>, _ name: ArraySlice<Element>, star: Element, one: Element
+    ) -> Bool {
+        var position = pattern.startIndex
+        var index = name.startIndex
+        var back: (position: Int, index: Int)?
+        while index < name.endIndex {
+            if position < pattern.endIndex, pattern[position] == star {
+                back = (position, index)
+                position += 1
+            } else if position < pattern.endIndex, pattern[position] == one || pattern[position] == name[index] {
+                position += 1
+                index += 1
+            } else if let known = back {
+                position = known.position + 1
+                index = known.index + 1
+                back = (known.position, index)
+            } else {
+                return false
+            }
+        }
+        return pattern[position...].allSatisfy { $0 == star }
+    }
+}
+
+extension NamePattern: Hashable {
+    static func == (left: NamePattern, right: NamePattern) -> Bool { left.characters == right.characters }
+    func hash(into hasher: inout Hasher) { hasher.combine(characters) }
+}
+
+/// A name as patterns look at it: byte by byte where each is a character, which is so in nearly all names.
+public struct GlobName: Sendable {
+    let bytes: [UInt8]
+    /// Nil where the bytes are the characters.
+    let characters: [Character]?
+
+    public init(_ name: String) {
+        bytes = Array(name.utf8)
+        // A carriage return and a line feed are one character together.
+        characters = bytes.allSatisfy { $0 < 0x80 && $0 != 0x0d } ? nil : Array(name)
+    }
+
+    var asCharacters: [Character] { characters ?? bytes.map { Character(Unicode.Scalar($0)) } }
+}
