@@ -43,6 +43,35 @@ extension FileDatabase {
         }
     }
 
+    /// Forgets what stood at some paths of somebody else's files, from which it was deleted so long ago that the deletion is dropped.
+    ///
+    /// A path at which there is anything that the other did not have, or that is later than the horizon, is left as it is.
+    ///
+    /// - Parameter theirs: the other's files as they were known before.
+    public func forget(_ paths: [TreePath], of theirs: Subtree, upTo horizon: Timestamp) async throws {
+        try await write { draft in
+            var gone: [TreePath] = []
+            for path in paths {
+                guard let register = try draft.entry(at: path)?.register, let known = try theirs.entry(at: path, in: draft.nodes)?.register,
+                    register.versions.allSatisfy({ $0.dot.timestamp <= horizon && known.context.covers($0.dot) })
+                else { continue }
+                gone.append(path)
+            }
+            for path in gone { draft.set(path, to: nil) }
+            if !gone.isEmpty { draft.note(cause: "follow old deletions") }
+        }
+    }
+
+    /// A tree that is not this database's own, without the registers at some paths. Blocks.
+    public func forgetting(_ paths: [TreePath], in tree: Subtree) throws -> Subtree {
+        try asDatabaseErrors {
+            var draft = DraftNodes(over: nodes)
+            let left = try tree.applying(paths.map { TreeEdit($0, .forget) }, in: &draft)
+            try store.append(draft.made.values.map { PreparedObject(.tree, $0.bytes, hash: $0.hash) })
+            return left
+        }
+    }
+
     /// The earliest deletion behind a time that is still in the files. Blocks.
     public func earliestTombstone(after time: Timestamp) throws -> Timestamp? {
         try asDatabaseErrors { try head.commit.files.earliestTombstone(after: time, in: nodes) }

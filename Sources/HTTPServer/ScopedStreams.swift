@@ -31,20 +31,22 @@ struct ScopedStreams: Sendable {
         try decoder.finish()
         let (node, caller, database, view) = (call.node, call.principal, call.database, call.database.view)
         let scope = node.scopeName(of: caller, tree: tree, wanting: globs)
-        var since = TreeNode.empty.hash
         // A cursor of other rules would leave out what those did not show.
+        var state: ContentHash?
         if let known = node.opened(cursor, for: caller), known.scope == scope,
             try await database.threads.run({ try database.storedNode(known.root) }) != nil
         {
-            since = known.root
+            state = known.root
         }
+        let (since, isWhole) = (state ?? TreeNode.empty.hash, state == nil)
+        // What this node has dropped on request is not gone.
+        let horizon = tree == .files && node.isWhole ? database.horizon : .zero
         let target = view.head[tree]
         let next = node.sealed(ScopeCursor(root: target.root, scope: scope), for: caller)
-        let walk = ScopedChanges(view, from: since, to: target, rules: globs.isEmpty ? rules : rules.limited(to: globs))
+        let walk = ScopedChanges(
+            view, from: since, to: target, rules: globs.isEmpty ? rules : rules.limited(to: globs), tellsForgotten: horizon > .zero)
         return Response(status: .ok, headers: [.contentType: "application/octet-stream"], body: ResponseBody { writer in
-            var head = CanonicalEncoder()
-            head.write(next)
-            var buffer = ByteBuffer(bytes: head.bytes)
+            var buffer = ByteBuffer(bytes: ChangeReader.head(cursor: next, isWhole: isWhole, horizon: horizon))
             do {
                 while let records = try await database.threads.run({ try walk.next() }) {
                     buffer.writeBytes(records)
@@ -114,13 +116,15 @@ private final class ScopedChanges: @unchecked Sendable {
     private let since: ContentHash
     private let target: Subtree
     private var rules: RuleCursor
+    private let tellsForgotten: Bool
     private var step: (() throws -> TreeDifference?)?
 
-    init(_ view: TreeView, from since: ContentHash, to target: Subtree, rules: RuleSet) {
+    init(_ view: TreeView, from since: ContentHash, to target: Subtree, rules: RuleSet, tellsForgotten: Bool) {
         self.view = view
         self.since = since
         self.target = target
         self.rules = RuleCursor(rules)
+        self.tellsForgotten = tellsForgotten
     }
 
     /// The next records; nil at the end. Blocks.
@@ -129,9 +133,13 @@ private final class ScopedChanges: @unchecked Sendable {
         self.step = step
         var records: [UInt8] = []
         while records.count < ScopedChanges.pageSize, let difference = try step() {
-            // A register is only ever forgotten by the purge, which every node does by itself.
-            guard let register = difference.after, rules.allows(.read, difference.path) else { continue }
-            records += ChangeReader.record(difference.path, register)
+            guard rules.allows(.read, difference.path) else { continue }
+            if let register = difference.after {
+                records += ChangeReader.record(difference.path, register)
+            } else if tellsForgotten {
+                // Full members drop deletions by themselves; the caller does not know the horizon.
+                records += ChangeReader.forgotten(difference.path)
+            }
         }
         return records.isEmpty ? nil : records
     }

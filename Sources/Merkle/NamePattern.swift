@@ -32,20 +32,25 @@ struct NamePattern: Sendable {
             return NamePattern.matches(characters[...], (name.characters ?? name.asCharacters)[...], star: "*", one: "?")
         }
         let text = name.bytes
-        guard let stars else { return bytes.count == text.count && NamePattern.isSame(bytes[...], text[...]) }
+        guard let stars else { return bytes.count == text.count && NamePattern.isSame(bytes, upTo: bytes.count, text, upTo: text.count, bytes.count) }
         let (head, tail) = (stars.first, bytes.count - 1 - stars.last)
-        guard text.count >= head + tail, NamePattern.isSame(bytes[(stars.last + 1)...], text[(text.count - tail)...]),
-            NamePattern.isSame(bytes[..<head], text[..<head])
+        guard text.count >= head + tail, NamePattern.isSame(bytes, upTo: bytes.count, text, upTo: text.count, tail),
+            NamePattern.isSame(bytes, upTo: head, text, upTo: head, head)
         else { return false }
         if stars.first == stars.last { return true }
         return NamePattern.matches(
             bytes[stars.first...stars.last], text[head..<(text.count - tail)], star: UInt8(ascii: "*"), one: UInt8(ascii: "?"))
     }
 
-    /// Whether a text is what a pattern without `*` means, which is as long as it.
-    private static func isSame(_ pattern: ArraySlice<UInt8>, _ text: ArraySlice<UInt8>) -> Bool {
+    /// Whether so many bytes of a text are what those of a pattern mean, which have no `*` among them. Both end at a place.
+    private static func isSame(_ pattern: [UInt8], upTo end: Int, _ text: [UInt8], upTo textEnd: Int, _ count: Int) -> Bool {
         // From the end, where the names of one kind differ from others.
-        for (wanted, byte) in zip(pattern.reversed(), text.reversed()) where wanted != byte && wanted != UInt8(ascii: "?") { return false }
+        var back = 1
+        while back <= count {
+            let wanted = pattern[end - back]
+            if wanted != text[textEnd - back], wanted != UInt8(ascii: "?") { return false }
+            back += 1
+        }
         return true
     }
 

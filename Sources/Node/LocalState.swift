@@ -32,8 +32,8 @@ struct LocalState: Codable, Sendable {
     var seen: [String: UInt64]?
     /// Whatever was deleted up to here is deleted here. Lags behind.
     var caughtUp: UInt64?
-    /// Whether files were dropped that are outside of what is exchanged with the peers, and not all are back.
-    var hasDropped: Bool?
+    /// The nodes that were relied on to hold what was dropped here, and whose whole state has not been joined since.
+    var droppedTo: [String]?
     /// The cluster of the backup that the directory was made from: what is here may be older than deletions there.
     var importedFrom: String?
 }

@@ -8,10 +8,9 @@ import Replication
 import Synchronization
 
 extension Node {
-    /// Whether this node holds all files and goes on doing so: others may then let go of theirs.
-    var isWhole: Bool {
-        guard (try? isPartialMember) == false, local.value.hasDropped != true else { return false }
-        return allLinks().allSatisfy { link in link.apiKey != nil || link.state.withLock { $0.syncPaths == nil && !$0.isScoped } }
+    /// Whether this node is a full member that holds all that it was ever given: others may then let go of theirs.
+    public var isWhole: Bool {
+        (try? isPartialMember) == false && local.value.droppedTo == nil
     }
 
     /// Drops the files here that lie outside of what this node exchanges with its peers. Nobody else notices: no deletion is
@@ -26,8 +25,12 @@ extension Node {
         if scopes.contains(where: \.isUnrestricted) {
             throw NodeError(.conflict, "this node takes part in all files; limit the paths of its peers, or its own as a member, first")
         }
+        let before = local.value.droppedTo
+        // Before anybody is asked: of two nodes that would rely on each other at least one hears that the other is not whole any more.
+        if !isDryRun { try await setDroppedTo((before ?? []) + links.compactMap { $0.nodeID?.description }) }
         let holders = try await whole(among: links)
         guard !holders.isEmpty else {
+            if !isDryRun { try await setDroppedTo(before) }
             throw NodeError(.conflict, "no peer answers that holds all files; nothing is dropped that could be the last copy")
         }
         // Nothing is pulled or pushed meanwhile: what the peers have is written down anew.
@@ -43,8 +46,8 @@ extension Node {
                         setScopedState(ScopedState(cursor: [], known: try database.part(of: tree, within: scopes).root), of: link, .files)
                     }
                     storeScopedStates()
-                    try local.change { $0.hasDropped = true }
                 }
+                try await setDroppedTo((before ?? []) + holders.compactMap { $0.nodeID?.description })
                 fetches.forget()
             }
             let result = try await database.drop(outside: scopes, heldBy: held, isDryRun: isDryRun)
@@ -53,6 +56,10 @@ extension Node {
             }
             return result
         }
+    }
+
+    private func setDroppedTo(_ nodes: [String]?) async throws {
+        try await database.threads.run { [local] in try local.change { $0.droppedTo = nodes.map { Set($0).sorted() } } }
     }
 
     /// Those that hold all files, and say so now.

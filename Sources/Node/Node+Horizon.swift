@@ -31,6 +31,11 @@ extension Node {
         return documents
     }
 
+    /// Whether this node takes all that its peers have.
+    private var takesAll: Bool {
+        isWhole && allLinks().allSatisfy { link in link.apiKey != nil || link.state.withLock { $0.syncPaths == nil && !$0.isScoped } }
+    }
+
     /// What this node has. To be asked before its roots are read: these then hold all of it.
     func acknowledgement() throws -> Acknowledgement {
         // A clock that may still be set can promise nothing.
@@ -38,7 +43,7 @@ extension Node {
         let documents = try horizonDocuments()
         let cluster = try cluster()
         let listed = documents.listed[id] == incarnation
-        let isCounted = cluster.members[id] != nil && isWhole
+        let isCounted = cluster.members[id] != nil && takesAll
         let all = documents.acknowledgements(cluster)
         return horizonState.withLock { state in
             state.seen.note(id, now)
@@ -118,7 +123,7 @@ extension Node {
                 try await dropOldDeletions()
                 try await tellOfReturn()
                 let monotonic = clock.monotonicMicroseconds()
-                guard horizonState.withLock({ $0.nextLook <= monotonic }), try cluster().members[id] != nil, isWhole else { return }
+                guard horizonState.withLock({ $0.nextLook <= monotonic }), try cluster().members[id] != nil, takesAll else { return }
                 let known = try horizonDocuments().horizon
                 let earliest = try await database.threads.run { [database] in try database.earliestTombstone(after: known) }
                 let interval = HorizonState.interval(retention)

@@ -78,8 +78,12 @@ extension Node {
         for glob in wanted { request.write(glob.description) }
         let response = try await send(.post, "/sync/scoped/changes?tree=\(tree.rawValue)", to: link, body: request.bytes)
         let rules = wanted.isEmpty ? RuleSet.everything : RuleSet.everything.limited(to: wanted)
-        let (cursor, staged) = try await stage(response, onto: known ?? .empty, rules, link)
-        guard staged != known else { return setScopedState(ScopedState(cursor: cursor, known: staged.root), of: link, tree) }
+        let answer = try await stage(response, onto: known ?? .empty, rules, link)
+        let (cursor, staged) = (answer.cursor, answer.tree)
+        guard staged != known else {
+            let left = try await forget(answer, of: staged, rules, link)
+            return setScopedState(ScopedState(cursor: cursor, known: left.root), of: link, tree)
+        }
 
         let session = ContentSession(node: self, link: link, tree: tree.rawValue, cursor: cursor, horizon: latestAccepted)
         let view = database.view
@@ -106,21 +110,63 @@ extension Node {
             : try await database.join(staged.root, into: tree, latest: latest, cause: cause)
         session.add(to: &report)
         report.conflicts += result.conflictsAfter > result.conflictsBefore ? result.conflictsAfter - result.conflictsBefore : 0
-        try await database.threads.run { [self] in setScopedState(ScopedState(cursor: cursor, known: staged.root), of: link, tree) }
+        let left = try await forget(answer, of: staged, rules, link)
+        try await database.threads.run { [self] in setScopedState(ScopedState(cursor: cursor, known: left.root), of: link, tree) }
+    }
+
+    /// Forgets what was deleted so long ago at the peer that the deletion itself is dropped: this node was away meanwhile, and has no
+    /// other way to learn of it.
+    ///
+    /// - Parameter known: what the peer had at any time, as far as this node knows.
+    /// - Returns: what the peer has.
+    private func forget(_ answer: Staged, of known: Subtree, _ wanted: RuleSet, _ link: PeerLink) async throws -> Subtree {
+        // A desk looks after its folder by itself.
+        guard link.apiKey == nil, answer.horizon > .zero else { return known }
+        var paths = answer.forgotten
+        if let all = answer.all {
+            // What the answer left out is gone, if it was given under the rules that are known here.
+            let rules = link.state.withLock { $0.told?.ruleSet }
+            link.state.withLock { $0.told = nil }
+            guard let rules, try await scope(at: link).ruleSet == rules else { return known }
+            paths = try await database.threads.run { [database] in
+                var paths: [TreePath] = []
+                var diff = try TreeDiff(from: all, to: known, in: database.view.reader)
+                while let difference = try diff.next() {
+                    if difference.before == nil, wanted.allows(.read, difference.path), rules.allows(.read, difference.path) { paths.append(difference.path) }
+                }
+                return paths
+            }
+        }
+        if paths.isEmpty { return known }
+        try await database.forget(paths, of: known, upTo: answer.horizon)
+        let gone = paths
+        return try await database.threads.run { [database] in try database.forgetting(gone, in: known) }
+    }
+
+    private struct Staged {
+        var cursor: [UInt8]
+        var tree: Subtree
+        /// All that the peer let this node see, where it told everything and something was known before.
+        var all: Subtree?
+        var forgotten: [TreePath]
+        var horizon: Timestamp
     }
 
     /// Puts the records of an answer into a tree beside the node's own. They are taken as fast as they come, so that the peer does not
     /// wait; the content follows.
     private func stage(
         _ response: TransportResponse, onto tree: Subtree, _ rules: RuleSet, _ link: PeerLink
-    ) async throws -> (cursor: [UInt8], tree: Subtree) {
+    ) async throws -> Staged {
         var reader = ChangeReader(head: .cursor)
         var staged = tree
+        var all: Subtree? = tree == .empty ? nil : .empty
         var waiting: [(path: TreePath, register: Register)] = []
         func settle() async throws {
-            let (base, batch) = (staged, waiting)
+            let (base, other, batch) = (staged, reader.isWhole ? all : nil, waiting)
             waiting = []
-            staged = try await database.threads.run { [database] in try database.stage(batch, onto: base) }
+            (staged, all) = try await database.threads.run { [database] in
+                (try database.stage(batch, onto: base), try other.map { try database.stage(batch, onto: $0) })
+            }
         }
         while let piece = try await response.body.next() {
             link.state.withLock { $0.bytesReceived += UInt64(piece.count) }
@@ -132,7 +178,8 @@ extension Node {
             throw NodeError(.unavailable, "the peer at \(link.address) broke off in the middle of its changes; sync again")
         }
         try await settle()
-        return (cursor, staged)
+        return Staged(
+            cursor: cursor, tree: staged, all: reader.isWhole ? all : nil, forgotten: reader.forgotten.filter { rules.allows(.read, $0) }, horizon: reader.horizon)
     }
 
     // MARK: Membership
@@ -185,7 +232,8 @@ extension Node {
         request.write([UInt8]())
         request.write(0)
         let response = try await send(.post, "/sync/scoped/changes?tree=system", to: link, body: request.bytes)
-        let (cursor, staged) = try await stage(response, onto: .empty, .everything, link)
+        let answer = try await stage(response, onto: .empty, .everything, link)
+        let (cursor, staged) = (answer.cursor, answer.tree)
         let session = ContentSession(node: self, link: link, tree: Tree.system.rawValue, cursor: cursor, horizon: latestAccepted)
         let view = database.view
         let walk = DifferenceWalk(view, from: .empty, to: staged)

@@ -158,7 +158,7 @@ extension Node {
             try await followHorizon()
             try await pull(.files, root: roots.files, from: link, under: database.horizon, &report)
             if let peer = link.nodeID { noteJoined(peer, roots.clock, status?.told) }
-            if status?.isWhole == true { try await noteWhole() }
+            if status?.isWhole == true { try await noteBack(from: link) }
         }
         try await pullSnapshots(from: link, &report)
         await tendHorizon()
@@ -169,10 +169,15 @@ extension Node {
         return roots
     }
 
-    /// Takes note that everything has been joined that a peer has which holds all files: what was dropped is back.
-    private func noteWhole() async throws {
-        guard local.value.hasDropped == true else { return }
-        try await database.threads.run { [local] in try local.change { $0.hasDropped = nil } }
+    /// Takes note that everything has been joined that a peer has which holds all files: what was dropped in reliance on it is back.
+    private func noteBack(from link: PeerLink) async throws {
+        guard let peer = link.nodeID?.description, local.value.droppedTo?.contains(peer) == true else { return }
+        try await database.threads.run { [local] in
+            try local.change { state in
+                let left = state.droppedTo?.filter { $0 != peer } ?? []
+                state.droppedTo = left.isEmpty ? nil : left
+            }
+        }
     }
 
     /// Whether the peer looks at what this node sends version by version, and takes nothing by itself.

@@ -3,7 +3,8 @@ import Content
 import Merkle
 
 /// Reads the stream of changes that `POST /sync/changes` answers: a root, then records of a path and its register, then
-/// an empty record. `POST /sync/scoped/changes` has a cursor in the place of the root. Holds one unfinished record.
+/// an empty record. `POST /sync/scoped/changes` has a cursor in the place of the root, and records of paths alone: what stood there is
+/// forgotten. Holds one unfinished record.
 public struct ChangeReader {
     /// What stands in front of the records.
     public enum Head: Sendable {
@@ -20,6 +21,12 @@ public struct ChangeReader {
     public private(set) var root: ContentHash?
     /// The cursor in its place.
     public private(set) var cursor: [UInt8]?
+    /// With a cursor: whether this is all that the caller may see, and not what changed since an earlier cursor.
+    public private(set) var isWhole = false
+    /// With a cursor: up to when deletions have been dropped, of which no trace is left; zero where the sender does not tell.
+    public private(set) var horizon = Timestamp.zero
+    /// Paths at which there is nothing any more, not even a deletion.
+    public private(set) var forgotten: [TreePath] = []
     /// Whether the stream came to its end, and was not cut off.
     public private(set) var isAtEnd = false
     private let head: Head
@@ -53,6 +60,10 @@ public struct ChangeReader {
             // In the order of a walk, so that none comes twice.
             guard last.map({ $0 < path }) ?? true else { throw MalformedBytes("changes out of order at '\(path)'") }
             last = path
+            if head == .cursor, decoder.isAtEnd {
+                forgotten.append(path)
+                continue
+            }
             changes.append((path, try Register(from: &decoder)))
             try decoder.finish()
         }
@@ -69,8 +80,18 @@ public struct ChangeReader {
             root = try decoder.readHash()
             offset = decoder.offset
         case .cursor:
-            guard let range = try nextRecord(from: &offset, limit: ChangeReader.maximumCursorSize) else { return false }
+            var end = offset
+            guard let range = try nextRecord(from: &end, limit: ChangeReader.maximumCursorSize),
+                let about = try nextRecord(from: &end, limit: ChangeReader.maximumCursorSize)
+            else { return false }
+            var decoder = CanonicalDecoder(buffer, about)
+            let whole = try decoder.readByte()
+            guard whole <= 1 else { throw MalformedBytes("changes that are neither all nor since a cursor") }
+            isWhole = whole == 1
+            horizon = min(Timestamp(rawValue: try decoder.readInteger()), .latestAllowed)
+            try decoder.finish()
             cursor = Array(buffer[range])
+            offset = end
         }
         return true
     }
@@ -103,6 +124,26 @@ public struct ChangeReader {
         record.write(path.description)
         register.encode(to: &record)
         var framed = CanonicalEncoder(reserving: record.bytes.count + 3)
+        framed.write(record.bytes)
+        return framed.bytes
+    }
+
+    /// What stands in front of the records where there is a cursor.
+    public static func head(cursor: [UInt8], isWhole: Bool, horizon: Timestamp) -> [UInt8] {
+        var about = CanonicalEncoder()
+        about.write(byte: isWhole ? 1 : 0)
+        about.write(horizon.rawValue)
+        var head = CanonicalEncoder()
+        head.write(cursor)
+        head.write(about.bytes)
+        return head.bytes
+    }
+
+    /// The record of a path at which nothing is any more.
+    public static func forgotten(_ path: TreePath) -> [UInt8] {
+        var record = CanonicalEncoder()
+        record.write(path.description)
+        var framed = CanonicalEncoder()
         framed.write(record.bytes)
         return framed.bytes
     }

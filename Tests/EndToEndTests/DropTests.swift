@@ -108,21 +108,19 @@ struct DropTests {
         let (a, b) = try pair()
         try limit(a, at: b, to: #"["/a/**"]"#)
         try limit(b, at: a, to: #"["/a/**"]"#)
-        for node in [a, b] {
-            let answer = try node.post("/sync/drop", "{}")
-            #expect(answer.status == 409)
-            #expect(answer.text.contains("last copy"), "\(answer.text)")
-        }
-        // One that has dropped is not relied on before everything is back.
-        try limit(b, at: a, to: "null")
         #expect(try drop(b)["files"].number == 3)
-        try limit(a, at: b, to: "null")
-        try limit(b, at: a, to: #"["/a/**"]"#)
-        #expect(try a.post("/sync/drop", "{}").status == 409)
+        #expect(try b.status()["whole"].flag == false)
+        let answer = try a.post("/sync/drop", "{}")
+        #expect(answer.status == 409)
+        #expect(answer.text.contains("last copy"), "\(answer.text)")
         #expect(try a.content("/top") != nil)
+        // One that has dropped is not relied on before everything is back.
+        try limit(a, at: b, to: "null")
+        #expect(try a.post("/sync/drop", "{}").status == 409)
         try limit(b, at: a, to: "null")
         try b.sync()
         #expect(try a.root() == b.root())
+        #expect(try [a, b].allSatisfy { try $0.status()["whole"].flag == true })
         // Nobody who could hold it answers.
         try limit(a, at: b, to: #"["/a/**"]"#)
         try a.stop()

@@ -47,9 +47,11 @@ final class Lab: Sendable {
     }
 
     private let time: any TimeSource
+    private let retention: Duration
 
-    init(time: any TimeSource = SystemTime()) {
+    init(time: any TimeSource = SystemTime(), retention: Duration = Node.defaultRetention) {
         self.time = time
+        self.retention = retention
     }
 
     static func address(_ name: String) -> String { "http://\(name):6830" }
@@ -57,9 +59,11 @@ final class Lab: Sendable {
     /// A node that is in no cluster, or has founded its own.
     func node(_ name: String, founds: Bool = false) async throws -> Node {
         let directory = try TemporaryDirectory()
-        let node = try Node(Node.Options(
+        var options = Node.Options(
             directory: directory.path, label: name, transport: Wire(lab: self),
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }), time: time))
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }), time: time)
+        options.retention = retention
+        let node = try Node(options)
         node.setAddress(Lab.address(name))
         let server = InProcessServer(node: node, channel: NIOAsyncTestingChannel())
         machines.withLock { $0[Lab.address(name)] = Machine(node: node, directory: directory, server: server) }
@@ -104,8 +108,10 @@ final class Lab: Sendable {
 }
 
 /// Runs a test with a lab of its own.
-func withLab(time: any TimeSource = SystemTime(), _ body: (Lab) async throws -> Void) async throws {
-    let lab = Lab(time: time)
+func withLab(
+    time: any TimeSource = SystemTime(), retention: Duration = Node.defaultRetention, _ body: (Lab) async throws -> Void
+) async throws {
+    let lab = Lab(time: time, retention: retention)
     defer { lab.close() }
     try await body(lab)
 }

@@ -42,6 +42,37 @@ struct ScopedClusterTests {
         }
     }
 
+    @Test("A partial member that was away until deletions were dropped follows them, and loses nothing of its own", arguments: [false, true])
+    func awayForTooLong(isCursorLost: Bool) async throws {
+        try await withLab(retention: .milliseconds(100)) { lab in
+            let a = try await lab.node("a", founds: true)
+            for path in ["/assets/kept", "/assets/gone", "/assets/d/gone", "/assets/edited", "/wide/gone"] { try await a.put("as it was", at: path) }
+            let b = try await lab.node("b", joining: "a", syncPaths: ["/assets/**", "/wide/**"])
+            try await b.sync()
+            _ = try await a.limitMember(b.id, to: ["/assets/**"])
+            try await b.sync()
+            for path in ["/assets/gone", "/assets/d/gone", "/assets/edited", "/wide/gone"] { _ = try await a.database.delete(TreePath(path)) }
+            try await b.put("never pushed", at: "/assets/mine")
+            for _ in 0..<500 where a.database.head.commit.files.aggregates.tombstones > 0 {
+                await a.tendHorizon()
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(a.database.head.commit.files.aggregates.tombstones == 0)
+            try await b.put("edited meanwhile", at: "/assets/edited")
+            if isCursorLost { b.allLinks()[0].state.withLock { $0.scoped[.files]?.cursor = [1, 2, 3] } }
+            try await b.sync()
+            // What is outside of its paths is kept, and nobody says anything of it.
+            #expect(try b.paths() == ["/assets/edited", "/assets/kept", "/assets/mine", "/wide/gone"])
+            #expect(try await a.text("/assets/edited") == "edited meanwhile")
+            #expect(try a.paths().contains("/assets/gone") == false)
+            // What comes anew under an old name is no conflict.
+            try await a.put("anew", at: "/assets/gone")
+            try await b.sync()
+            #expect(try await b.text("/assets/gone") == "anew")
+            #expect(b.database.head.commit.files.aggregates.conflicts == 0)
+        }
+    }
+
     @Test("A conflict of a partial member is one on both sides, and is settled on either")
     func conflicts() async throws {
         try await withLab { lab in
