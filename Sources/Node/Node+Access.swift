@@ -86,6 +86,12 @@ extension Node {
         else {
             throw NodeError(.unauthorized, "the token is not valid yet, or for too long; check the clocks")
         }
+        return try note(name, claims, cluster)
+    }
+
+    /// Takes note of a token whose signature is right.
+    @discardableResult
+    private func note(_ name: ContentHash, _ claims: TokenClaims, _ cluster: Cluster) throws -> Sessions.Checked {
         let checked = Sessions.Checked(claims: claims, principal: try principal(claims, cluster), root: cluster.root)
         sessions.withLock { sessions in
             if sessions.checked.count >= Sessions.maximumChecked { sessions.checked = [:] }
@@ -195,8 +201,11 @@ extension Node {
             jti: randomness.name(), node: node?.description)
         let refresh = RefreshChains.Token(chain: chain, secret: randomness.bytes(32).hex)
         try await refreshTokens.extend(refresh, keyID: apiKey.id, expiresAt: now.addingTimeInterval(Node.refreshLifetime), now: now)
+        let token = try await Tokens.sign(claims, with: key)
+        // Its own signature a node need not check.
+        try note(ContentHash(sha256: token.utf8), claims, cluster)
         return TokenGrant(
-            token: try await Tokens.sign(claims, with: key), expiresAt: Date(timeIntervalSince1970: TimeInterval(claims.exp)),
+            token: token, expiresAt: Date(timeIntervalSince1970: TimeInterval(claims.exp)),
             refreshToken: refresh.text)
     }
 }

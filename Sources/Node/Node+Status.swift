@@ -35,8 +35,8 @@ public struct NodeStatus: Codable, Sendable {
     public var horizonWaitsFor: [String]?
     /// Deletions that are still kept.
     public var tombstones: UInt64?
-    /// Whether the node holds all files, and exchanges all of them.
-    public var whole: Bool
+    /// Whether the node is a full member and holds all that it was ever given.
+    public var whole: Bool?
     /// For peers only: what this node has; see `SeenVector`. Timestamps.
     public var clock: UInt64?
     public var caughtUp: UInt64?

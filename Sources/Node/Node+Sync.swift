@@ -98,8 +98,8 @@ extension Node {
         if try isVetted(at: link) || !asksBack { return }
         let head = database.head.commit
         if let roots, head.files.root == roots.files, head.system.root == roots.system {
-            // Only a deletion that could go makes it matter to a peer that cannot ask.
-            if head.files.aggregates.tombstones == 0 || link.state.withLock({ $0.peerPulls }) { return }
+            // It matters only to deletions that could go, and to peers that cannot ask.
+            if head.files.aggregates.tombstones == 0 || ownAddress != nil || link.state.withLock({ $0.peerPulls }) { return }
             return try await link.pulls.run { try await push(to: link, &report) }
         }
         if try await !askToPull(link) { try await link.pulls.run { try await push(to: link, &report) } }
@@ -202,7 +202,7 @@ extension Node {
         var roots: PeerRoots?
         /// Whether the peer's time is its cluster's.
         var clockSettled: Bool
-        /// Whether the peer holds all files, and exchanges all of them.
+        /// Whether the peer is a full member and holds all that it was ever given.
         var isWhole: Bool
         /// What the peer has; all of it is in `roots`.
         var told: Acknowledgement
@@ -226,7 +226,7 @@ extension Node {
         }
         let told = Acknowledgement(
             seen: SeenVector(encoded: status.seen ?? [:]), caughtUp: Timestamp(rawValue: status.caughtUp ?? 0))
-        return PeerStatus(roots: roots, clockSettled: status.clockSettled, isWhole: status.whole, told: told)
+        return PeerStatus(roots: roots, clockSettled: status.clockSettled, isWhole: status.whole ?? false, told: told)
     }
 
     /// A peer that cannot connect to this node keeps what it has until it pulls by itself; that is no failure of this sync.
