@@ -26,3 +26,8 @@ void pando_take_global_jobs(void (*take_job)(void *job), void (*take_job_later)(
     swift_task_enqueueGlobal_hook = take;
     swift_task_enqueueGlobalWithDelay_hook = take_later;
 }
+
+/* An executor without an identity is the global one. */
+extern SWIFTCC void swift_job_run(void *job, void *identity, void *implementation);
+
+void pando_run_job(void *job) { swift_job_run(job, 0, 0); }

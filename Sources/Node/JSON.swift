@@ -29,22 +29,28 @@ private struct JSONName: CodingKey {
 extension String {
     /// `node_id` to `nodeID`, the way this project spells abbreviations.
     fileprivate var fromSnakeCase: String {
-        let parts = split(separator: "_", omittingEmptySubsequences: false)
-        return parts.enumerated().map { index, part in
-            if index == 0 { return String(part) }
-            return part == "id" ? "ID" : part.prefix(1).uppercased() + part.dropFirst()
+        guard utf8.contains(underscore) else { return self }
+        return utf8.split(separator: underscore, omittingEmptySubsequences: false).enumerated().map { index, part in
+            let word = String(Substring(part))
+            if index == 0 { return word }
+            return word == "id" ? "ID" : word.prefix(1).uppercased() + word.dropFirst()
         }.joined()
     }
 
-    /// `nodeID` to `node_id`.
+    /// `nodeID` to `node_id`. Names of properties are ASCII.
     fileprivate var toSnakeCase: String {
-        var result = ""
+        guard utf8.contains(where: upperCase.contains) else { return self }
+        var bytes: [UInt8] = []
         var wasUpper = true
-        for character in self {
-            if character.isUppercase, !wasUpper { result.append("_") }
-            wasUpper = character.isUppercase
-            result += character.lowercased()
+        for byte in utf8 {
+            let isUpper = upperCase.contains(byte)
+            if isUpper, !wasUpper { bytes.append(underscore) }
+            wasUpper = isUpper
+            bytes.append(isUpper ? byte | 0x20 : byte)
         }
-        return result
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
+
+private let underscore = UInt8(ascii: "_")
+private let upperCase = UInt8(ascii: "A")...UInt8(ascii: "Z")

@@ -40,7 +40,7 @@ public struct ClusterRun: Sendable {
     ///
     /// - Parameter directory: an empty directory for the nodes' small files.
     public func run(directory: String) -> Outcome {
-        let scheduler = Scheduler(seed: seed)
+        let scheduler = Scheduler(seed: seed, switchesAtCalls: features.switchesAtCalls)
         scheduler.install()
         let world = World(seed: seed, features: features, scheduler: scheduler, keepsTrace: keepsTrace)
         world.note("\(features)")

@@ -16,7 +16,8 @@ struct Faults {
         if world.features.hasFullDisks { kinds += [.fullDisk] }
         guard !kinds.isEmpty else { return }
         while !Task.isCancelled, world.failure == nil {
-            guard (try? await world.scheduler.wait(UInt64(200_000 + random.below(2_500_000)))) != nil else { return }
+            let pause = world.features.pause * 1000
+            guard (try? await world.scheduler.wait(UInt64(pause / 2 + random.below(6 * pause)))) != nil else { return }
             await happen(random.pick(kinds))
         }
     }
@@ -55,8 +56,7 @@ struct Faults {
             machine.stop()
             await restartLater(machine)
         case .weather:
-            var weather = Network.Weather()
-            weather.delay = 100...UInt64(1_000 + random.below(300_000))
+            var weather = Network.Weather(delay: 100...UInt64(1_000 + random.below(300_000)))
             if random.once(in: 2) { weather.losesOneIn = 5 + random.below(40) }
             if random.once(in: 2) { weather.doublesOneIn = 3 + random.below(20) }
             if random.once(in: 2) { weather.cutsOneIn = 3 + random.below(20) }
@@ -81,7 +81,7 @@ struct Faults {
 
     /// Sooner or later somebody switches it on again.
     private mutating func restartLater(_ machine: Machine) async {
-        let pause = random.once(in: 3) ? 0 : UInt64(random.below(4_000_000))
+        let pause = random.once(in: 3) ? 0 : UInt64(random.below(10_000 * world.features.pause))
         _ = try? await world.scheduler.wait(pause)
         machine.switchOn()
     }

@@ -21,6 +21,7 @@ public final class FaultyDisk: Disk {
             case .truncate(let size): bytes.resize(to: size)
             case .write(let new, let offset):
                 if new.isEmpty { return }
+                if offset == bytes.count { return bytes += new }
                 bytes.resize(to: max(bytes.count, offset + new.count))
                 bytes.replaceSubrange(offset..<offset + new.count, with: new)
             }
@@ -33,6 +34,16 @@ public final class FaultyDisk: Disk {
         var changes: [Change] = []
         /// Whether its name is durable.
         var isListed = false
+
+        mutating func add(_ change: Change) {
+            change.apply(to: &bytes)
+            changes.append(change)
+        }
+
+        mutating func persist() {
+            for change in changes { change.apply(to: &durable) }
+            changes = []
+        }
     }
 
     struct State {
@@ -267,22 +278,14 @@ final class FaultyFile: DiskFile {
         }
         disk.state.withLock { state in
             state.syncs += 1
-            guard var content = state.files[name] else { return }
-            for change in content.changes { change.apply(to: &content.durable) }
-            content.changes = []
-            state.files[name] = content
+            state.files[name]?.persist()
         }
     }
 
     func startWriting(_ range: Range<UInt64>) {}
 
     private func change(_ change: FaultyDisk.Change) {
-        disk.state.withLock { state in
-            guard var content = state.files[name] else { return }
-            change.apply(to: &content.bytes)
-            content.changes.append(change)
-            state.files[name] = content
-        }
+        disk.state.withLock { $0.files[name]?.add(change) }
     }
 }
 

@@ -16,6 +16,10 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
     public var movesThings: Bool
     public var resolvesConflicts: Bool
     public var hasLargeFiles: Bool
+    /// Whether tasks take turns at every call, and not only where they wait.
+    public var switchesAtCalls: Bool
+    /// Milliseconds between two operations of a user, at most. What goes wrong comes at the same pace.
+    public var pause: Int
 
     /// - Parameter isSwarm: whether features are left out at random, so that those which hide each other's faults are also
     ///   tried alone (Groce et al., "Swarm testing", ISSTA 2012).
@@ -24,7 +28,7 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
         func chance(_ random: inout SplitMix64) -> Bool { !isSwarm || !random.once(in: 3) }
         nodes = 3 + random.below(5)
         topology = random.pick(Topology.allCases)
-        operations = 200 + random.below(300)
+        operations = 150 + random.below(250)
         hasPartitions = chance(&random)
         hasCrashes = chance(&random)
         hasBadWeather = chance(&random)
@@ -33,6 +37,8 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
         movesThings = chance(&random)
         resolvesConflicts = chance(&random)
         hasLargeFiles = chance(&random)
+        switchesAtCalls = random.once(in: 4)
+        pause = random.pick([50, 100, 200, 400])
     }
 
     /// The same with one thing less, the most telling first.
@@ -53,6 +59,7 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
         add { $0.movesThings = false }
         add { $0.resolvesConflicts = false }
         add { $0.hasLargeFiles = false }
+        add { $0.switchesAtCalls = false }
         add { $0.topology = .mesh }
         add { $0.operations = max(10, $0.operations * 3 / 4) }
         return result
@@ -62,8 +69,9 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
         let flags = [
             (hasPartitions, "partitions"), (hasCrashes, "crashes"), (hasBadWeather, "bad weather"), (hasWrongClocks, "wrong clocks"),
             (hasFullDisks, "full disks"), (movesThings, "moves"), (resolvesConflicts, "resolving"), (hasLargeFiles, "large files"),
+            (switchesAtCalls, "turns at calls"),
         ]
         let names = flags.filter(\.0).map(\.1).joined(separator: ", ")
-        return "\(nodes) nodes in a \(topology.rawValue), \(operations) operations\(names.isEmpty ? "" : ", ")\(names)"
+        return "\(nodes) nodes in a \(topology.rawValue), \(operations) operations every \(pause) ms\(names.isEmpty ? "" : ", ")\(names)"
     }
 }

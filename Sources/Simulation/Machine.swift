@@ -24,6 +24,9 @@ final class Machine: Sendable {
     private struct State {
         var disk: FaultyDisk
         var running: Running?
+        /// What is on other files of the disk, and can be made again from the log.
+        var index = MemoryIndex()
+        var history = MemoryTable()
         /// How many lives it has had.
         var starts = 0
         var isBroken = false
@@ -50,26 +53,26 @@ final class Machine: Sendable {
 
     /// Starts the node on what the disk holds.
     func start() throws {
-        let (disk, life) = state.withLock { state in
+        let (disk, index, history, life) = state.withLock { state in
             state.starts += 1
-            return (state.disk, state.starts)
+            return (state.disk, state.index, state.history, state.starts)
         }
         var options = Node.Options(
-            directory: directory, label: "node-\(index)", transport: NetworkTransport(network: world.network, index: index),
+            directory: directory, label: "node-\(self.index)", transport: NetworkTransport(network: world.network, index: self.index),
             logger: Logger(label: "simulation", factory: { _ in SwiftLogNoOpLogHandler() }), time: time)
-        options.randomness = SimulatedRandomness(seed: world.seed &* 1_000_003 &+ UInt64(index * 1000 + life))
-        options.openDatabase = { actor, clock in
+        options.randomness = SimulatedRandomness(seed: world.seed &* 1_000_003 &+ UInt64(self.index * 1000 + life))
+        options.openDatabase = { [directory] actor, clock in
             let inline = BlockingThreads(count: 0, name: "simulation")
-            let store = try ObjectStore(disk: disk, index: MemoryIndex(), flusher: inline)
-            return try FileDatabase(store: store, actor: actor, time: clock, threads: inline)
+            let store = try ObjectStore(disk: disk, index: index, flusher: inline)
+            return try FileDatabase(directory: directory, store: store, actor: actor, time: clock, threads: inline, history: history)
         }
         let node = try Node(options)
-        node.setAddress(Network.address(of: index))
-        let observer = node.database.addObserver { [world, index] head in world.committed(head, at: index) }
+        node.setAddress(Network.address(of: self.index))
+        let observer = node.database.addObserver { [world, index = self.index] head in world.committed(head, at: index) }
         let server = InProcessServer(node: node, channel: EmbeddedChannel())
         state.withLock { $0.running = Running(node: node, server: server, token: nil, observer: observer) }
         world.started(self, node)
-        world.network.connect(index, server)
+        world.network.connect(self.index, server)
     }
 
     /// The power fails. What was not synced may be lost, kept or torn.
@@ -90,6 +93,9 @@ final class Machine: Sendable {
         state.withLock { state in
             state.disk = next
             state.isBroken = false
+            // They have syncs of their own, and are lost now and then.
+            if random.once(in: 3) { state.index = MemoryIndex() }
+            if random.once(in: 3) { state.history = MemoryTable() }
         }
     }
 

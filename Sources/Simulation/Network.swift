@@ -10,7 +10,7 @@ final class Network: Sendable {
     /// How bad it is. Chances are one in so many messages; 0 is never.
     struct Weather: Sendable {
         /// Microseconds that a message takes, at least and at most: a wide span is what reorders messages.
-        var delay: ClosedRange<UInt64> = 200...2_000
+        var delay: ClosedRange<UInt64>
         var losesOneIn = 0
         /// A request that arrives twice.
         var doublesOneIn = 0
@@ -26,18 +26,23 @@ final class Network: Sendable {
     private struct State {
         var servers: [String: (index: Int, server: InProcessServer)] = [:]
         var blocked: Set<Direction> = []
-        var weather = Weather()
+        var weather: Weather
         var random: SplitMix64
         var messages: UInt64 = 0
         var bytes: UInt64 = 0
     }
 
     let scheduler: Scheduler
+    /// When all is well.
+    private let fair: Weather
     private let state: Mutex<State>
 
     init(scheduler: Scheduler, seed: UInt64) {
         self.scheduler = scheduler
-        state = Mutex(State(random: SplitMix64(seed: seed)))
+        var random = SplitMix64(seed: seed)
+        // Clocks settle the sooner the less the delays differ.
+        fair = Weather(delay: 200...random.pick([300, 600, 2_000]))
+        state = Mutex(State(weather: fair, random: random))
     }
 
     static func address(of index: Int) -> String { "http://node-\(index):6830" }
@@ -51,7 +56,7 @@ final class Network: Sendable {
     func heal() {
         state.withLock { state in
             state.blocked = []
-            state.weather = Weather()
+            state.weather = fair
         }
     }
 

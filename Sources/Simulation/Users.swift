@@ -8,7 +8,6 @@ struct User {
     var random: SplitMix64
     var operationsLeft: Int
 
-    private static let longestPause: UInt64 = 400_000
     private static let names = ["/a.txt", "/b.psd", "/d/a.txt", "/d/b.psd", "/d/e/c.mov", "/hot.txt"]
     private static let directories = ["/d", "/d/e", "/g"]
 
@@ -16,7 +15,7 @@ struct User {
         while operationsLeft > 0, world.failure == nil {
             operationsLeft -= 1
             do {
-                try await world.scheduler.wait(UInt64(random.below(Int(User.longestPause))))
+                try await world.scheduler.wait(UInt64(random.below(world.features.pause * 1000)))
                 // Who finds the node down waits for it.
                 guard machine.isRunning else { continue }
                 try await act()
