@@ -95,10 +95,15 @@ extension ObjectStore {
             if segment == start.segment { state.doneBytes += min(size, start.offset) }
         }
         for segment in segments where segment >= start.segment {
-            // Compaction may have removed it since; what was in it comes later.
-            guard try size(of: segment) != nil else { continue }
-            var reader = try reader(
-                of: segment, from: segment == start.segment ? start.offset : 0, to: segment == end.segment ? end.offset : nil, isFresh: true)
+            var reader: SegmentReader
+            do throws(StoreError) {
+                reader = try self.reader(
+                    of: segment, from: segment == start.segment ? start.offset : 0, to: segment == end.segment ? end.offset : nil, isFresh: true)
+            } catch {
+                // Compaction may have removed it since; what was in it comes later.
+                if try size(of: segment) == nil { continue }
+                throw error
+            }
             var (read, offset): (UInt64, UInt64) = (0, reader.offset)
             func account() {
                 pace.use(reader.bytesRead - read)
@@ -144,12 +149,20 @@ extension ObjectStore {
         var sizes: [UInt32: UInt64] = [:]
         for segment in try segmentNumbers() { sizes[segment] = try size(of: segment) }
         let damaged = damagedObjects
-        return zip(hashes, try locations(of: hashes)).map { hash, location in
-            guard let location else { return .absent }
-            if location.isHeld { return .here }
-            let isInside = location.position.offset + UInt64(location.storedLength) <= sizes[location.position.segment] ?? 0
-            return isInside && !damaged.contains(hash) ? .here : .lost(location.position)
+        var result: [Presence] = []
+        result.reserveCapacity(hashes.count)
+        for (hash, location) in zip(hashes, try locations(of: hashes)) {
+            guard let location else {
+                result.append(.absent)
+                continue
+            }
+            let end = location.position.offset + UInt64(location.storedLength)
+            var isHere = location.isHeld || end <= sizes[location.position.segment] ?? 0 && !damaged.contains(hash)
+            // Compaction may be moving it just now.
+            if !isHere { isHere = (try? read(hash, location.kind)) != nil }
+            result.append(isHere ? .here : .lost(location.position))
         }
+        return result
     }
 
     /// Objects that the index leads to and that no record stands for: in segments that are gone or cut off, and where headers are
@@ -183,7 +196,7 @@ extension ObjectStore {
     }
 
     /// Nil for a segment that is not there.
-    private func size(of segment: UInt32) throws(StoreError) -> UInt64? {
+    func size(of segment: UInt32) throws(StoreError) -> UInt64? {
         do throws(DiskError) {
             return try disk.open(SegmentFiles.name(of: segment)).size()
         } catch {

@@ -151,11 +151,8 @@ public final class ObjectStore: Sendable {
     /// Bytes in all segments.
     public func byteCount() throws(StoreError) -> UInt64 {
         var sum: UInt64 = 0
-        do throws(DiskError) {
-            for name in try disk.names() where SegmentFiles.number(of: name) != nil {
-                sum += try disk.open(name).size()
-            }
-        } catch { throw StoreError(error) }
+        // A compaction may remove one in between.
+        for segment in try segmentNumbers() { sum += try size(of: segment) ?? 0 }
         return sum
     }
 
