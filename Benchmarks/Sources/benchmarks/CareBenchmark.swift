@@ -6,7 +6,6 @@ import Foundation
 import Merkle
 import Objects
 import Platform
-import Synchronization
 
 /// What keeps a database in order: the mark, compaction, scrub; and what of its past is looked up.
 struct CareBenchmark {
@@ -62,7 +61,9 @@ struct CareBenchmark {
 
     private func compact(_ report: inout Report) throws {
         let size = 256 << 10
-        let pieces = Payload.random(settings.scaled(2 << 30) / size * size, seed: 3).pieces(of: size)
+        let payload = Payload.random(settings.scaled(2 << 30) / size * size, seed: 3)
+        defer { withExtendedLifetime(payload) {} }
+        let pieces = payload.pieces(of: size)
         let megabytes = Double(pieces.count * size) / 1e6
         var (rates, copied, limits): ([Double], [Double], [Double]) = ([], [], [])
         for _ in 0..<settings.runs {
