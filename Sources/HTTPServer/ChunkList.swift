@@ -82,6 +82,8 @@ struct ChunkList {
             guard location.kind == .chunk, location.rawLength > 0 else {
                 throw Problem(.badRequest, "\(hash) is not a chunk of a file of many")
             }
+            // Of what comes to nothing, no manifest is needed.
+            guard missing.isEmpty else { continue }
             try manifest.append(chunk: hash, size: Int(location.rawLength)) { nodes.append(PreparedObject(.manifest, $1, hash: $0)) }
         }
         if missing.isEmpty, nodes.count >= ChunkList.batch / ManifestNode.minimumFanout {

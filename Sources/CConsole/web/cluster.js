@@ -97,10 +97,11 @@ class ClusterPage {
       // Not asked for: it is asked again.
       if (isVerified) fail(error);
     }
-    if (!isVerified) return;
-    this.isVerifying = false;
-    this.verify.disabled = false;
-    this.verify.textContent = T.verify;
+    if (isVerified) {
+      this.isVerifying = false;
+      this.verify.disabled = false;
+      this.verify.textContent = T.verify;
+    }
     this.load();
   }
 

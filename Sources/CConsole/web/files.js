@@ -45,7 +45,7 @@ class FilesPage {
     this.strip = h("div", { class: "strip", hidden: true });
     this.list = document.createElement("file-list");
     this.foot = h("div", { class: "list-foot", role: "status" });
-    this.stateArea = h("div");
+    this.stateArea = h("div", { class: "list-state" });
     this.body = h("div", { class: "list" }, this.list, this.stateArea, this.foot);
     replace(main, h("h1", { class: "visually-hidden", text: T.title }), h("div", { class: "bar" }, this.crumbs, h("span", { class: "spring" }), this.buttons), this.strip, this.body);
     this.picker = h("input", { type: "file", multiple: true, hidden: true, "aria-label": T.uploadFiles, on: { change: () => this.take(this.picker) } });
