@@ -74,6 +74,9 @@ private func putFile(_ call: Call, _ path: TreePath, _ condition: WriteCondition
 private func putChunks(_ call: Call, _ path: TreePath, _ condition: WriteCondition) async throws -> Response {
     let headers = try FileHeaders(call.request.headers, name: path.name ?? "")
     let database = call.database
+    // What is found here stays until the file is.
+    let hold = database.holdObjects()
+    defer { hold.end() }
     try await database.threads.run { try database.checkPut(isDirectory: false, at: path, if: condition) }
     var list = ChunkList(call.node, call.principal)
     try await call.readBody { piece in
