@@ -30,7 +30,7 @@ class PandoFolder(MultiWriter):
         self._env = {key: "" for key in os.environ if key.startswith("PANDO_")}
         self._env |= {"XDG_CONFIG_HOME": str(state / "config"), "XDG_STATE_HOME": str(state / "state")}
         self._url = ""
-        self._live: list[subprocess.Popen[bytes]] = []
+        self._live: list[int] = []
 
     def setup(self) -> None:
         port = free_port()
@@ -51,9 +51,12 @@ class PandoFolder(MultiWriter):
         for folder in (self.a, self.b):
             self.processes.run([_PROGRAM, "sync", str(folder), self._url, "--once", "--yes-delete"], env=self._env)
 
+    def start(self, folder: Path) -> int:
+        """Starts a sync that goes on."""
+        return self.processes.start([_PROGRAM, "sync", str(folder), self._url, "--yes-delete", "--json"], env=self._env)
+
     def watch(self) -> None:
-        for folder in (self.a, self.b):
-            self._live.append(self.processes.start([_PROGRAM, "sync", str(folder), self._url, "--json"], env=self._env))
+        self._live += [self.start(folder) for folder in (self.a, self.b)]
         # Until both have gone through their folders.
         time.sleep(3)
 

@@ -12,8 +12,8 @@ public struct DeletionGuard: Sendable {
 }
 
 /// Deletions that wait for somebody to confirm them.
-public struct HeldDeletions: Hashable, Sendable {
-    public enum Direction: String, Sendable {
+public struct HeldDeletions: Hashable, Codable, Sendable {
+    public enum Direction: String, Codable, Sendable {
         /// Made here, and not sent.
         case sending
         /// Made elsewhere, and not carried out here.

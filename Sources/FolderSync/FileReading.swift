@@ -38,7 +38,9 @@ extension FileReading {
     /// Reads a file or a link. Blocks.
     ///
     /// - Parameter takesOpen: whether a file that some program has open for writing is read all the same.
-    static func read(_ name: [UInt8], in directory: DirectoryHandle, takesOpen: Bool, hasAttributes: Bool) -> ReadingOutcome {
+    static func read(
+        _ name: [UInt8], in directory: DirectoryHandle, takesOpen: @autoclosure () -> Bool, hasAttributes: Bool
+    ) -> ReadingOutcome {
         do throws(DiskError) {
             guard var status = try directory.status(name) else { return .gone }
             status.device = 0
@@ -48,7 +50,7 @@ extension FileReading {
                 guard let target = String(validating: bytes, as: UTF8.self) else { return .unreadable("the link's target is not UTF-8") }
                 guard !target.isEmpty, bytes.count <= 4096 else { return .unreadable("the link's target is empty or too long") }
                 return .link(target: target, status)
-            case .file: return try readFile(name, in: directory, takesOpen: takesOpen, hasAttributes: hasAttributes)
+            case .file: return try readFile(name, in: directory, takesOpen: takesOpen(), hasAttributes: hasAttributes)
             case .directory, .special: return .gone
             }
         } catch {
@@ -57,10 +59,10 @@ extension FileReading {
     }
 
     private static func readFile(
-        _ name: [UInt8], in directory: DirectoryHandle, takesOpen: Bool, hasAttributes: Bool
+        _ name: [UInt8], in directory: DirectoryHandle, takesOpen: @autoclosure () -> Bool, hasAttributes: Bool
     ) throws(DiskError) -> ReadingOutcome {
         guard let file = try directory.file(name) else { return .gone }
-        if !takesOpen, file.hasWriter() { return .unsettled }
+        if file.hasWriter(), !takesOpen() { return .unsettled }
         let before = try file.status()
         if before.size > UInt64(bufferSize) { file.willReadOnce() }
         var reading = try read(file, size: before.size)

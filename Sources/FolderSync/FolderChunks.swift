@@ -28,6 +28,8 @@ final class FolderChunks: ChunkHolder {
     private let findings = Mutex<[Finding]>([])
     /// The file that was read last: its chunks are asked for one after another.
     private let last = Mutex<(id: UInt64, file: OpenFile)?>(nil)
+    /// The directory that it is in: so do those of one directory's files.
+    private let lastDirectory = Mutex<(id: UInt64, handle: DirectoryHandle)?>(nil)
 
     init(root: DirectoryHandle, index: FolderIndex, spool: ChunkSpool) {
         self.root = root
@@ -92,7 +94,12 @@ final class FolderChunks: ChunkHolder {
         }
         var bytes = [UInt8](repeating: 0, count: Int(place.size))
         let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: place.offset) }
-        if count == bytes.count, ContentHash(of: .chunk, bytes) == hash { return bytes }
+        if count == bytes.count {
+            let found = ContentHash(of: .chunk, bytes)
+            if found == hash { return bytes }
+            // The place of another chunk, whose hash begins alike.
+            if found.withBytes({ found in hash.withBytes { found.prefix(IndexView.hashPrefix).elementsEqual($0.prefix(IndexView.hashPrefix)) } }) { return nil }
+        }
         let known = try index.read { view in try view.place(of: place.file).flatMap { try view.row($0.directory, $0.name)?.status } }
         var now = try file.status()
         now.device = 0
@@ -104,32 +111,38 @@ final class FolderChunks: ChunkHolder {
     }
 
     private func read(_ hash: ContentHash, _ place: Place) throws -> [UInt8]? {
-        guard let path = try index.read({ try $0.path(of: place.directory) }), let file = try open(path.local, place.name) else { return nil }
+        guard let file = try directory(place.directory)?.file(place.name) else { return nil }
         var bytes = [UInt8](repeating: 0, count: Int(place.size))
         let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: place.offset) }
         return count == bytes.count && ContentHash(of: .chunk, bytes) == hash ? bytes : nil
     }
 
-    private func open(_ directory: [[UInt8]], _ name: [UInt8]) throws -> OpenFile? {
-        var handle = root
-        for name in directory {
-            guard let next = try handle.directory(name) else { return nil }
-            handle = next
-        }
-        return try handle.file(name)
-    }
-
     private func open(_ id: UInt64) throws -> OpenFile? {
         if let (known, file) = last.withLock({ $0 }), known == id { return file }
-        guard let path = try index.read({ try $0.path(of: id) }), let name = path.local.last else { return nil }
-        guard let file = try open(path.local.dropLast(), name) else { return nil }
+        guard let place = try index.read({ try $0.place(of: id) }), let directory = try directory(place.directory),
+            let file = try directory.file(place.name)
+        else { return nil }
         last.withLock { $0 = (id, file) }
         return file
     }
 
-    /// Lets go of the file that was read last: a new one may stand in its place.
+    private func directory(_ id: UInt64) throws -> DirectoryHandle? {
+        if let (known, handle) = lastDirectory.withLock({ $0 }), known == id { return handle }
+        guard let path = try index.read({ try $0.path(of: id) }) else { return nil }
+        var handle = root
+        for name in path.local {
+            guard let next = try handle.directory(name) else { return nil }
+            handle = next
+        }
+        let found = handle
+        lastDirectory.withLock { $0 = (id, found) }
+        return found
+    }
+
+    /// Lets go of what was read last: something new may stand in its place.
     func forget() {
         last.withLock { $0 = nil }
+        lastDirectory.withLock { $0 = nil }
     }
 
     private func note(_ finding: Finding) {

@@ -22,7 +22,7 @@ public enum FolderEvent: Sendable {
 }
 
 /// What a sync did, in sum.
-public struct FolderSummary: Sendable {
+public struct FolderSummary: Codable, Sendable {
     /// Files that were new or changed here,
     public var sentFiles = 0
     public var sentBytes: UInt64 = 0

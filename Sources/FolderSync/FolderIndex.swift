@@ -21,15 +21,21 @@ final class FolderIndex: Sendable {
     static let rootID: UInt64 = 1
     /// Numbers from here on are the spool's files.
     static let spoolBase: UInt64 = 1 << 63
-    private static let format: [UInt8] = [1]
+    private static let format: [UInt8] = [2]
+
+    /// Changes leave free pages behind. Where they are more than a quarter of the file, and more than these, the file is made anew without.
+    private static let tolerableFreePages = 256
 
     let tables: OrderedTables
+    private let directory: String
     private let nextID: Mutex<UInt64>
 
     /// - Parameter directory: made if it is missing.
     init(directory: String) throws {
         _ = try OperatingSystemDisk(path: directory)
-        tables = try OrderedTables(directory: directory, tables: ["entries", "places", "chunks", "aliases", "state"])
+        self.directory = directory
+        try FolderIndex.reduce(try FolderIndex.open(directory), in: directory)
+        tables = try FolderIndex.open(directory)
         let format = try tables.read { try $0.get(Table.state, StateKey.format) }
         if let format {
             guard format == FolderIndex.format else {
@@ -46,19 +52,44 @@ final class FolderIndex: Sendable {
         nextID = Mutex(last + 1)
     }
 
+    private static func open(_ directory: String) throws -> OrderedTables {
+        try OrderedTables(directory: directory, tables: ["entries", "places", "chunks", "aliases", "state", "spool"])
+    }
+
+    /// Gives room back to the disk. Whatever is changed afterwards is lost, which is no worse than if it had not come to the disk.
+    func close() throws {
+        try FolderIndex.reduce(tables, in: directory)
+    }
+
+    private static func reduce(_ tables: OrderedTables, in directory: String) throws {
+        let pages = try tables.pages()
+        guard pages.free > tolerableFreePages, pages.free * 4 > pages.all else { return }
+        let parent = try DirectoryHandle(path: directory)
+        let name = Array("copy".utf8)
+        let file = Array(OrderedTables.fileName.utf8)
+        try parent.makeDirectory(name, mode: 0o700)
+        guard let copy = try parent.directory(name) else { return }
+        // One of an earlier try that a crash broke off.
+        try copy.remove(file)
+        try tables.copy(to: directory + "/copy")
+        try copy.syncFileSystem()
+        _ = try copy.replace(parent, file, with: file)
+        _ = try parent.removeDirectory(name)
+    }
+
     enum Table {
         static let entries = OrderedTables.Table(0)
         static let places = OrderedTables.Table(1)
         static let chunks = OrderedTables.Table(2)
         static let aliases = OrderedTables.Table(3)
         static let state = OrderedTables.Table(4)
+        static let spool = OrderedTables.Table(5)
     }
 
     enum StateKey {
         static let format = Array("format".utf8)
         static let lastID = Array("last-id".utf8)
         static let placed = Array("placed".utf8)
-        static let scanned = Array("scanned".utf8)
     }
 
     func newID() -> UInt64 {
@@ -92,9 +123,15 @@ struct IndexView {
 
     private static func key(_ directory: UInt64, _ name: some Collection<UInt8>) -> [UInt8] {
         var key: [UInt8] = []
-        key.reserveCapacity(8 + name.count)
-        key.append(integer: directory)
+        key.reserveCapacity(9 + name.count)
+        key.append(ordered: directory)
         key.append(contentsOf: name)
+        return key
+    }
+
+    private static func key(_ id: UInt64) -> [UInt8] {
+        var key: [UInt8] = []
+        key.append(ordered: id)
         return key
     }
 
@@ -106,12 +143,43 @@ struct IndexView {
 
     /// The rows of a directory in the order of their names' bytes.
     func rows(in directory: UInt64) throws -> [(name: [UInt8], row: IndexRow)] {
+        try rows(in: directory, after: [], limit: .max)
+    }
+
+    /// Some of them, those behind a name.
+    func rows(in directory: UInt64, after last: [UInt8], limit: Int) throws -> [(name: [UInt8], row: IndexRow)] {
         var rows: [(name: [UInt8], row: IndexRow)] = []
-        try transaction.each(Table.entries, prefix: IndexView.key(directory, [])) { key, value in
-            if let row = IndexRow(value) { rows.append((Array(key[8...]), row)) }
-            return true
+        let cursor = try cursor(in: directory, from: last)
+        while rows.count < limit, let found = try cursor.next() {
+            if !last.isEmpty, found.name.elementsEqual(last) { continue }
+            rows.append((Array(found.name), found.row))
         }
         return rows
+    }
+
+    /// Goes through the rows of a directory, from a name on.
+    func cursor(in directory: UInt64, from name: some Collection<UInt8>) throws -> RowCursor {
+        let prefix = IndexView.key(directory)
+        return RowCursor(try transaction.cursor(Table.entries, prefix: prefix, from: prefix + name), prefixLength: prefix.count)
+    }
+
+    /// Rows one by one, in the order of their names' bytes.
+    struct RowCursor {
+        private let cursor: OrderedTables.Cursor
+        private let prefixLength: Int
+
+        fileprivate init(_ cursor: OrderedTables.Cursor, prefixLength: Int) {
+            self.cursor = cursor
+            self.prefixLength = prefixLength
+        }
+
+        /// The next one; nil at the end. The name is good until the next call.
+        func next() throws -> (name: UnsafeRawBufferPointer, row: IndexRow)? {
+            while let (key, value) = try cursor.next() {
+                if let row = IndexRow(value) { return (UnsafeRawBufferPointer(rebasing: key[prefixLength...]), row) }
+            }
+            return nil
+        }
     }
 
     func count() throws -> Int { try transaction.count(Table.entries) }
@@ -122,7 +190,7 @@ struct IndexView {
         // A row stands in one place.
         if let place = try place(of: row.id), place.directory != directory || place.name != name { try remove(place.directory, place.name) }
         try transaction.put(Table.entries, key, row.encoded())
-        try transaction.put(Table.places, IndexView.key(row.id, []), key)
+        try transaction.put(Table.places, IndexView.key(row.id), key)
         if let treeName = row.treeName { try transaction.put(Table.aliases, IndexView.key(directory, treeName.utf8), name) }
     }
 
@@ -133,7 +201,7 @@ struct IndexView {
     }
 
     private func forgetNames(_ directory: UInt64, _ old: IndexRow) throws {
-        try transaction.remove(Table.places, IndexView.key(old.id, []))
+        try transaction.remove(Table.places, IndexView.key(old.id))
         if let treeName = old.treeName { try transaction.remove(Table.aliases, IndexView.key(directory, treeName.utf8)) }
     }
 
@@ -141,7 +209,7 @@ struct IndexView {
     func directoriesByInode() throws -> [UInt64: UInt64] {
         var result: [UInt64: UInt64] = [:]
         try transaction.each(Table.entries, prefix: []) { _, value in
-            if value.first == FileStatus.Kind.directory.rawValue, let row = IndexRow(value) { result[row.status.inode] = row.id }
+            if let row = IndexRow(value), row.status.kind == .directory { result[row.status.inode] = row.id }
             return true
         }
         return result
@@ -154,6 +222,31 @@ struct IndexView {
         try transaction.get(Table.aliases, IndexView.key(directory, treeName.utf8))
     }
 
+    /// The names in a directory that stand for another in the tree, by that one.
+    func aliases(in directory: UInt64) throws -> [[UInt8]: [UInt8]] {
+        var aliases: [[UInt8]: [UInt8]] = [:]
+        let prefix = IndexView.key(directory)
+        try transaction.each(Table.aliases, prefix: prefix) { key, value in
+            aliases[Array(key[prefix.count...])] = Array(value)
+            return true
+        }
+        return aliases
+    }
+
+    /// All paths of the tree that stand under another name in the folder, and that name; those that differ in their Unicode form alone are left out.
+    func allAliases(limit: Int) throws -> [(path: [String], name: String)] {
+        var found: [(path: [String], name: String)] = []
+        try transaction.each(Table.aliases, prefix: []) { key, value in
+            var rest = Array(key)[...]
+            guard let directory = rest.readOrdered(), let above = try path(of: directory)?.tree else { return true }
+            let (treeName, name) = (String(decoding: rest, as: UTF8.self), String(decoding: value, as: UTF8.self))
+            // Strings are equal across forms.
+            if treeName != name { found.append((above + [treeName], name)) }
+            return found.count < limit
+        }
+        return found
+    }
+
     /// The row of a tree's name, and its name in the folder.
     func row(_ directory: UInt64, treeName: String) throws -> (name: [UInt8], row: IndexRow)? {
         let name = try alias(directory, treeName) ?? Array(treeName.utf8)
@@ -163,8 +256,10 @@ struct IndexView {
 
     /// The directory that a row is in, and its name there.
     func place(of id: UInt64) throws -> (directory: UInt64, name: [UInt8])? {
-        guard let bytes = try transaction.get(Table.places, IndexView.key(id, [])), bytes.count > 8 else { return nil }
-        return (bytes[...].readInteger(at: 0), Array(bytes[8...]))
+        guard let bytes = try transaction.get(Table.places, IndexView.key(id)) else { return nil }
+        var rest = bytes[...]
+        guard let directory = rest.readOrdered() else { return nil }
+        return (directory, Array(rest))
     }
 
     /// The names from the root down, in the folder and in the tree; nil for a row that is gone.
@@ -207,37 +302,48 @@ struct IndexView {
         var size: UInt32
     }
 
-    private static func key(_ hash: ContentHash, _ place: ChunkPlace? = nil) -> [UInt8] {
+    /// As much of a hash as tells the chunks of a folder apart; what is read is checked against the whole.
+    static let hashPrefix = 8
+
+    private static func key(_ hash: ContentHash, _ place: ChunkPlace? = nil, length: Int = hashPrefix) -> [UInt8] {
         var key: [UInt8] = []
-        key.reserveCapacity(48)
-        hash.withBytes { key.append(contentsOf: $0) }
+        key.reserveCapacity(length + 18)
+        hash.withBytes { key.append(contentsOf: $0.prefix(length)) }
         if let place {
-            key.append(integer: place.file)
-            key.append(integer: place.offset)
+            key.append(ordered: place.file)
+            key.append(ordered: place.offset)
         }
         return key
     }
 
+    private static func isSpooled(_ place: ChunkPlace) -> Bool { place.file >= FolderIndex.spoolBase }
+
     func addChunk(_ hash: ContentHash, _ place: ChunkPlace) throws {
-        var value: [UInt8] = []
-        value.append(integer: UInt64(place.size))
-        try transaction.put(Table.chunks, IndexView.key(hash, place), value)
+        var size: [UInt8] = []
+        size.append(ordered: UInt64(place.size))
+        if IndexView.isSpooled(place) {
+            try transaction.put(Table.spool, IndexView.key(hash, place, length: ContentHash.byteCount), size)
+        } else {
+            try transaction.put(Table.chunks, IndexView.key(hash, place), size)
+        }
     }
 
     func removeChunk(_ hash: ContentHash, _ place: ChunkPlace) throws {
-        try transaction.remove(Table.chunks, IndexView.key(hash, place))
+        if IndexView.isSpooled(place) {
+            try transaction.remove(Table.spool, IndexView.key(hash, place, length: ContentHash.byteCount))
+        } else {
+            try transaction.remove(Table.chunks, IndexView.key(hash, place))
+        }
     }
 
-    /// Where a chunk may be, at most `limit` places; the files are asked first.
+    /// Where a chunk may be, at most `limit` places; the files are asked first. Another chunk may be there, whose hash begins alike.
     func chunkPlaces(_ hash: ContentHash, limit: Int = 16) throws -> [ChunkPlace] {
         var places: [ChunkPlace] = []
-        try transaction.each(Table.chunks, prefix: IndexView.key(hash)) { key, value in
-            guard key.count == 48, value.count == 8 else { return true }
-            places.append(ChunkPlace(
-                file: UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 32, as: UInt64.self)),
-                offset: UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 40, as: UInt64.self)),
-                size: UInt32(truncatingIfNeeded: UInt64(bigEndian: value.loadUnaligned(as: UInt64.self)))))
-            return places.count < limit
+        for (table, length) in [(Table.chunks, IndexView.hashPrefix), (Table.spool, ContentHash.byteCount)] where places.count < limit {
+            try transaction.each(table, prefix: IndexView.key(hash, length: length)) { key, value in
+                if let place = ChunkPlace(key, behind: length, value) { places.append(place) }
+                return places.count < limit
+            }
         }
         return places
     }
@@ -245,13 +351,9 @@ struct IndexView {
     /// The chunks that stand in the spool's files.
     func spooledChunks() throws -> [(hash: ContentHash, place: ChunkPlace)] {
         var result: [(hash: ContentHash, place: ChunkPlace)] = []
-        try transaction.each(Table.chunks, prefix: []) { key, value in
-            guard key.count == 48, value.count == 8 else { return true }
-            let file = UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 32, as: UInt64.self))
-            guard file >= FolderIndex.spoolBase else { return true }
-            result.append((ContentHash(UnsafeRawBufferPointer(rebasing: key[0..<32])), ChunkPlace(
-                file: file, offset: UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 40, as: UInt64.self)),
-                size: UInt32(truncatingIfNeeded: UInt64(bigEndian: value.loadUnaligned(as: UInt64.self))))))
+        try transaction.each(Table.spool, prefix: []) { key, value in
+            guard key.count > ContentHash.byteCount, let place = ChunkPlace(key, behind: ContentHash.byteCount, value) else { return true }
+            result.append((ContentHash(UnsafeRawBufferPointer(rebasing: key[..<ContentHash.byteCount])), place))
             return true
         }
         return result
@@ -272,49 +374,5 @@ struct IndexView {
         var encoder = CanonicalEncoder(reserving: 64)
         subtree.encode(to: &encoder)
         try transaction.put(Table.state, FolderIndex.StateKey.placed, encoder.bytes)
-    }
-}
-
-// MARK: - Encoding
-
-extension IndexRow {
-    private static let fixedSize = 49
-
-    func encoded() -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(IndexRow.fixedSize + (treeName?.utf8.count ?? 0))
-        bytes.append(status.kind.rawValue)
-        bytes.append(integer: UInt64(status.mode))
-        bytes.append(integer: id)
-        bytes.append(integer: status.size)
-        bytes.append(integer: UInt64(bitPattern: status.modifiedAt))
-        bytes.append(integer: UInt64(bitPattern: status.changedAt))
-        bytes.append(integer: status.inode)
-        if let treeName { bytes.append(contentsOf: treeName.utf8) }
-        return bytes
-    }
-
-    /// Nil for bytes that are no row.
-    init?(_ bytes: UnsafeRawBufferPointer) {
-        guard bytes.count >= IndexRow.fixedSize, let kind = FileStatus.Kind(rawValue: bytes[0]) else { return nil }
-        func integer(_ offset: Int) -> UInt64 { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) }
-        status = FileStatus(
-            kind: kind, size: integer(17), modifiedAt: Int64(bitPattern: integer(25)), changedAt: Int64(bitPattern: integer(33)),
-            inode: integer(41), device: 0, mode: UInt16(truncatingIfNeeded: integer(1)))
-        id = integer(9)
-        treeName = bytes.count > IndexRow.fixedSize ? String(validating: bytes[IndexRow.fixedSize...], as: UTF8.self) : nil
-    }
-}
-
-extension [UInt8] {
-    mutating func append(integer value: UInt64) {
-        Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
-    }
-}
-
-extension ArraySlice<UInt8> {
-    /// Eight bytes from `offset` behind the start, big-endian.
-    func readInteger(at offset: Int) -> UInt64 {
-        self[(startIndex + offset)..<(startIndex + offset + 8)].reduce(0) { $0 << 8 | UInt64($1) }
     }
 }

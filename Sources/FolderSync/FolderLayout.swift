@@ -21,6 +21,8 @@ struct FolderLayout: Sendable {
     var incoming: String { state + "/" + FolderLayout.incoming }
     /// With whom the folder is paired. Its being there shows that the folder is.
     var pairing: String { state + "/pairing.json" }
+    /// What other processes ask of the one that syncs.
+    var requests: String { state + "/requests" }
     var paused: String { state + "/paused" }
 }
 

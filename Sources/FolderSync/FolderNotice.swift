@@ -1,8 +1,8 @@
 import Merkle
 
 /// Something about one path that whoever works in the folder should know.
-public struct FolderNotice: Hashable, Sendable {
-    public enum Kind: String, Sendable, CaseIterable {
+public struct FolderNotice: Hashable, Codable, Sendable {
+    public enum Kind: String, Codable, Sendable, CaseIterable {
         /// Left alone: it is neither sent nor changed.
         case skipped
         /// Stands under another name in the folder.

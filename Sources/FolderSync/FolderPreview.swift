@@ -20,6 +20,9 @@ public struct FolderPreview: Sendable {
 }
 
 extension FolderSync {
+    /// Names that a preview tells.
+    private static let maximumAliases = 10_000
+
     /// What a sync would do. Learns of the server's changes, and changes neither the folder nor the server.
     public func preview() async throws -> FolderPreview {
         try await remote.pull()
@@ -27,10 +30,14 @@ extension FolderSync {
             try state.requireFolder()
             let scan = try state.look(nil)
             var preview = FolderPreview()
-            preview.notices = scan.notices
-            preview.sending.files = scan.changed.count
-            preview.sending.bytes = scan.changed.reduce(0) { $0 + ($1.row.status.kind == .file ? $1.row.status.size : 0) }
-            preview.sending.deletions = scan.deleted.count { $0.row.status.kind != .directory }
+            preview.notices = scan.notices + (try state.index.read { try $0.allAliases(limit: FolderSync.maximumAliases) }).map { alias in
+                FolderNotice(.renamed, alias.path.joined(separator: "/"), "stands here as '\(alias.name)'")
+            }
+            preview.sending.files = scan.changedCount
+            preview.sending.bytes = scan.changedBytes
+            preview.sending.deletions = try state.index.read {
+                try LostFiles(LostWalk(scan, in: state.root), scan, isSought: false, in: $0).count
+            }
             let placement = Placement(state: state, placed: try state.index.read { try $0.placed() }, view: state.database.view)
             var seen: Set<ContentHash> = []
             try placement.eachDifference { difference in

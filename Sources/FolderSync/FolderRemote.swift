@@ -15,6 +15,8 @@ public struct ExchangeOutcome: Sendable {
 
 /// The other side of a folder's sync: a seam, so that tests have a server in the same process.
 public protocol FolderRemote: Sendable {
+    /// Comes to know the server and its time, so that what is written from now on has the cluster's and not that of this machine's clock.
+    func meet() async throws
     /// Brings what changed there into the folder's database, without the files' chunks, and sends what changed here.
     func exchange() async throws -> ExchangeOutcome
     /// The first half of it alone.

@@ -12,6 +12,8 @@ public enum FolderRequest: Codable, Sendable {
     case conflicts(under: String)
     /// Settles the conflict at a path: `winner`, `loser` or a version's name.
     case resolve(path: String, pick: String)
+    /// Brings the folder and the server together, and answers when they are.
+    case once
 }
 
 /// What came of it, as the routes of the API tell it.
@@ -43,8 +45,12 @@ public struct FolderAnswer: Codable, Sendable {
     public var conflicts: [Conflict] = []
     /// The version that a resolved path has now.
     public var resolved: Version?
+    /// What came of bringing the two together.
+    public var summary: FolderSummary?
     /// Why it was refused.
     public var error: String?
+
+    public init() {}
 }
 
 extension FolderState {
@@ -69,6 +75,7 @@ extension FolderState {
                 default: .version(pick)
                 }
                 answer.resolved = try await database.resolve(path, pick: choice).map { FolderAnswer.Version($0) }
+            case .once: answer.error = "no sync of this folder is running"
             }
         } catch {
             answer.error = "\(error)"
@@ -91,6 +98,7 @@ private struct NoRemote: FolderRemote {
     var trouble: String? { "not connected" }
     var refusals: [FolderNotice] { [] }
 
+    func meet() async throws { throw FolderError(.unreachable, "not connected") }
     func exchange() async throws -> ExchangeOutcome { throw FolderError(.unreachable, "not connected") }
     func pull() async throws { throw FolderError(.unreachable, "not connected") }
     func fetch(_ wanted: [WantedChunk], _ deliver: @escaping @Sendable (WantedChunk, [UInt8]) async throws -> Void) async throws {
@@ -130,47 +138,75 @@ extension FolderAnswer.Version {
 /// Requests to a running sync: files in a directory of the folder's state. Whoever may write there may do anything to the folder
 /// anyway.
 public struct FolderRequests: Sendable {
+    /// How long a request may lie there before a running sync takes it up.
     private static let patience = Duration.seconds(20)
-    private static let pause = Duration.milliseconds(50)
+    private static let pause = Duration.milliseconds(5)
 
     private let path: String
 
     public init(folder: String) {
-        path = FolderLayout(folder: folder).state + "/requests"
+        path = FolderLayout(folder: folder).requests
     }
 
-    /// Asks the process that syncs the folder, and waits for its answer.
-    public func ask(_ request: FolderRequest) async throws -> FolderAnswer {
+    /// Asks the process that syncs the folder, and waits for its answer for as long as that process lives.
+    ///
+    /// - Parameter pid: of the process, where it is known.
+    public func ask(_ request: FolderRequest, of pid: Int? = nil) async throws -> FolderAnswer {
         _ = try OperatingSystemDisk(path: path)
-        let name = "\(path)/\(UUID().uuidString)"
-        try PrivateFile.write(Array(JSONEncoder().encode(request)), to: name + ".request")
+        let id = UUID().uuidString
+        let name = "\(path)/\(id)"
+        try put(Array(JSONEncoder().encode(request)), as: id + ".request")
         defer {
             PrivateFile.remove(name + ".request")
             PrivateFile.remove(name + ".answer")
         }
         let end = ContinuousClock.now + FolderRequests.patience
-        while ContinuousClock.now < end {
+        while true {
             if let bytes = try PrivateFile.read(name + ".answer") { return try JSONDecoder().decode(FolderAnswer.self, from: Data(bytes)) }
+            let isTaken = try PrivateFile.read(name + ".request") == nil
+            guard ContinuousClock.now < end || isTaken && (pid.map { RunningProcess.exists($0) } ?? false) else {
+                throw FolderError(.inUse, "the sync that runs does not answer")
+            }
             try await Sleep.wait(FolderRequests.pause)
         }
-        throw FolderError(.inUse, "the sync that runs does not answer")
     }
 
-    /// Answers what waits.
-    func answerAll(_ state: FolderState) async {
-        guard let directory = try? DirectoryHandle(path: path), let names = try? directory.names() else { return }
+    /// Answers what can be answered at once.
+    /// - Returns: the names of the requests to bring the two together, which are answered once they are.
+    func answerAll(_ state: FolderState) async -> [String] {
+        guard let directory = try? DirectoryHandle(path: path), let names = try? directory.names() else { return [] }
+        var waiting: [String] = []
         for name in names.map({ String(decoding: $0, as: UTF8.self) }) where name.hasSuffix(".request") {
             guard let bytes = try? PrivateFile.read("\(path)/\(name)") else { continue }
             PrivateFile.remove("\(path)/\(name)")
+            let request = try? JSONDecoder().decode(FolderRequest.self, from: Data(bytes))
+            if case .once? = request {
+                waiting.append(name)
+                continue
+            }
             var answer = FolderAnswer()
-            if let request = try? JSONDecoder().decode(FolderRequest.self, from: Data(bytes)) {
+            if let request {
                 answer = await state.answer(request)
             } else {
                 answer.error = "the request is not one of this version"
             }
-            guard let encoded = try? JSONEncoder().encode(answer) else { continue }
-            // Whoever asked waits for a while, and then says so.
-            try? PrivateFile.write(Array(encoded), to: "\(path)/\(name.dropLast(8)).answer")
+            send(answer, to: name)
         }
+        return waiting
+    }
+
+    func send(_ answer: FolderAnswer, to request: String) {
+        // Whoever asked waits for a while, and then says so.
+        guard let encoded = try? JSONEncoder().encode(answer) else { return }
+        try? put(Array(encoded), as: "\(request.dropLast(8)).answer")
+    }
+
+    /// Shows the whole file or none. A power cut takes it back, and whoever waits for it with it, so that it need not be durable.
+    private func put(_ bytes: [UInt8], as name: String) throws {
+        let directory = try DirectoryHandle(path: path)
+        let beside = Array("\(name).new".utf8)
+        let file = try directory.create(beside)
+        try bytes.withUnsafeBytes { try file.write($0, at: 0) }
+        _ = try directory.replace(directory, Array(name.utf8), with: beside)
     }
 }

@@ -3,37 +3,6 @@ import FileDatabase
 import Merkle
 import Platform
 
-/// What a look at the folder found, compared with the index.
-struct ScanResult: Sendable {
-    /// A name in the folder.
-    struct Item: Sendable {
-        /// The number of the directory that it is in.
-        var directory: UInt64
-        var name: [UInt8]
-        /// In the tree.
-        var path: TreePath
-        var row: IndexRow
-        /// Of a directory that was moved here, or of a file in one: where it was, in the tree.
-        var movedFrom: TreePath?
-    }
-
-    /// Files and links that are new or changed, whose content is not known.
-    var changed: [Item] = []
-    /// Files and links that are as they were, in directories that have moved.
-    var moved: [Item] = []
-    /// Directories that are new, changed or moved.
-    var directories: [Item] = []
-    /// Directories, new or known, in which nothing is.
-    var empty: [Item] = []
-    /// What is gone, a directory before what was in it.
-    var deleted: [Item] = []
-    var notices: [FolderNotice] = []
-    /// Names that were looked at.
-    var count = 0
-    /// Whether patterns of what to ignore have changed, so that all has to be looked at.
-    var rulesChanged = false
-}
-
 /// A walk through the folder, or through some of its directories, beside the index: names whose status is that of their row are
 /// passed by, and nothing is read.
 struct FolderScan {
@@ -41,24 +10,26 @@ struct FolderScan {
     let view: IndexView
     let scope: FolderScope
     let newID: () -> UInt64
+    /// Files that the result holds at the most.
+    let limit: Int
     /// Told each directory that is gone through.
     let visit: (DirectoryHandle, UInt64) -> Void
     private let device: UInt64
     private(set) var result = ScanResult()
-    /// Directories that stand elsewhere than their row says.
-    private var movedIDs: Set<UInt64> = []
-    private var vanished: [ScanResult.Item] = []
     private var visited: Set<UInt64> = []
     /// Made when the first new directory is met.
     private var inodes: [UInt64: UInt64]?
+    /// Whether this is about files alone, since all else was found before.
+    private var isResuming = false
 
     init(
-        root: DirectoryHandle, view: IndexView, scope: FolderScope, newID: @escaping () -> UInt64,
+        root: DirectoryHandle, view: IndexView, scope: FolderScope, limit: Int, newID: @escaping () -> UInt64,
         visit: @escaping (DirectoryHandle, UInt64) -> Void
     ) throws {
         self.root = root
         self.view = view
         self.scope = scope
+        self.limit = limit
         self.newID = newID
         self.visit = visit
         device = try root.status().device
@@ -67,6 +38,8 @@ struct FolderScan {
     private struct Place {
         var handle: DirectoryHandle
         var id: UInt64
+        /// The names from the folder down.
+        var local: [[UInt8]]
         var path: TreePath
         var movedFrom: TreePath?
         var rules: IgnoreStack
@@ -74,8 +47,7 @@ struct FolderScan {
 
     /// Looks at everything.
     mutating func scanAll() throws {
-        try scan(Place(handle: root, id: FolderIndex.rootID, path: .root, rules: IgnoreStack()), isDeep: true)
-        try expandVanished()
+        try scan(Place(handle: root, id: FolderIndex.rootID, local: [], path: .root, rules: IgnoreStack()), isDeep: true)
     }
 
     /// Looks at these directories, and at all that is in new ones.
@@ -88,8 +60,23 @@ struct FolderScan {
         for place in places.sorted(by: { $0.local.count < $1.local.count }) where !visited.contains(place.id) {
             if let place = try open(place.id, place.local, place.tree) { try scan(place, isDeep: false) }
         }
-        try expandVanished()
     }
+
+    /// Looks at what an earlier look left, for as much as one result holds.
+    mutating func resume(_ rest: [ScanResult.Rest]) throws {
+        isResuming = true
+        for (index, part) in rest.enumerated() {
+            if isFull { return result.rest += rest[index...] }
+            guard var place = try open(part.directory, part.local, part.path.names) else {
+                result.unsettled.insert(part.directory)
+                continue
+            }
+            place.movedFrom = part.movedFrom
+            try scan(place, isDeep: false, part)
+        }
+    }
+
+    private var isFull: Bool { result.changed.count + result.moved.count >= limit }
 
     /// Goes down to a directory; nil if it is not there, or nothing in it takes part.
     private func open(_ id: UInt64, _ local: [[UInt8]], _ tree: [String]) throws -> Place? {
@@ -104,7 +91,7 @@ struct FolderScan {
             names.append(treeName)
         }
         guard try handle.status().device == device else { return nil }
-        return Place(handle: handle, id: id, path: try TreePath(names: tree), rules: rules)
+        return Place(handle: handle, id: id, local: local, path: try TreePath(names: tree), rules: rules)
     }
 
     private func list(in handle: DirectoryHandle, _ names: [String]) throws -> IgnoreList? {
@@ -113,40 +100,44 @@ struct FolderScan {
 
     // MARK: One directory
 
-    private mutating func scan(_ place: Place, isDeep: Bool) throws {
+    private mutating func scan(_ place: Place, isDeep: Bool, _ rest: ScanResult.Rest? = nil) throws {
         visited.insert(place.id)
-        visit(place.handle, place.id)
+        if !isResuming { visit(place.handle, place.id) }
         let names: NameList
-        do {
-            names = try place.handle.names()
+        do throws(DiskError) {
+            names = if let known = rest?.names { known } else { try place.handle.names() }
         } catch {
             return note(place.path, nil, "cannot be read: \(error.reason)")
         }
-        let rows = try view.rows(in: place.id)
-        if names.isEmpty, !place.path.isRoot, let (directory, name) = try view.place(of: place.id), let row = try view.row(directory, name) {
+        if !isResuming, names.isEmpty, !place.path.isRoot, let (directory, name) = try view.place(of: place.id), let row = try view.row(directory, name) {
             result.empty.append(ScanResult.Item(directory: directory, name: name, path: place.path, row: row))
         }
         let rules = place.rules.adding(try list(in: place.handle, place.path.names))
-        var twins = Twins(names: names, rows: rows)
-        var next = 0
+        var twins = Twins(names: names, aliases: try view.aliases(in: place.id))
+        let rows = try view.cursor(in: place.id, from: rest?.name ?? [])
+        var row = try rows.next()
         var below: [(Place, Bool)] = []
-        for index in names.indices {
+        for index in (rest.map { names.position(of: $0.name) } ?? 0)..<names.count {
             let name = names[index]
-            while next < rows.count, rows[next].name.lexicographicallyPrecedes(name) {
-                try miss(rows[next], place, rules)
-                next += 1
+            while let known = row, known.name.lexicographicallyPrecedes(name) {
+                try miss(known.name, known.row, place, rules)
+                row = try rows.next()
             }
-            var row: IndexRow?
-            if next < rows.count, rows[next].name.elementsEqual(name) {
-                row = rows[next].row
-                next += 1
+            var known: IndexRow?
+            if let found = row, found.name.elementsEqual(name) {
+                known = found.row
+                row = try rows.next()
             }
             if place.path.isRoot, name.elementsEqual(FolderLayout.name.utf8) { continue }
-            if let found = try look(at: index, names, row, place, rules, isDeep, &twins) { below.append(found) }
+            if let found = try look(at: index, names, known, place, rules, isDeep, &twins) { below.append(found) }
+            if isResuming, result.rest.last?.directory == place.id {
+                result.rest[result.rest.count - 1].names = names
+                return
+            }
         }
-        while next < rows.count {
-            try miss(rows[next], place, rules)
-            next += 1
+        while let known = row {
+            try miss(known.name, known.row, place, rules)
+            row = try rows.next()
         }
         for (place, isDeep) in below { try scan(place, isDeep: isDeep) }
     }
@@ -171,7 +162,7 @@ struct FolderScan {
         guard var status = try place.handle.status(names, index) else { return nil }
         let isDirectory = status.kind == .directory
         if rules.decision(Array(treeName.utf8)[...], in: place.path.names[...], isDirectory: isDirectory)?.isIgnored == true { return nil }
-        result.count += 1
+        if !isResuming { result.count += 1 }
         let path = place.path.appending(treeName)
         if !scope.globs.isEmpty, !scope.includes(path), !(isDirectory && scope.includesBelow(path)) { return nil }
         if place.path.isRoot, FolderScope.isReserved(path) {
@@ -184,7 +175,7 @@ struct FolderScan {
         }
         if status.kind == .special {
             note(place.path, name, "is neither a file, a folder nor a link")
-            if let row { try lose(row, name, place) }
+            if let row { try lose(row, name, place, by: nil) }
             return nil
         }
         if status.device != device {
@@ -200,26 +191,37 @@ struct FolderScan {
             directory: place.id, name: Array(name), path: path,
             row: IndexRow(id: row?.id ?? 0, status: status, treeName: name.elementsEqual(treeName.utf8) ? nil : treeName))
         let isKnown = row.map { $0.status.isSameThing(as: status) } ?? false
-        if let row, !isKnown { try lose(row, name, place) }
-        if isDirectory { return try lookAtDirectory(&item, isKnown ? row : nil, place, rules, isDeep) }
-        if !isKnown { item.row.id = newID() }
+        if let row, !isKnown { try lose(row, name, place, by: status.kind) }
+        if isDirectory { return isResuming ? nil : try lookAtDirectory(&item, isKnown ? row : nil, place, rules, isDeep) }
         if let row, isKnown, row.status == status {
             if let from = place.movedFrom {
                 item.movedFrom = from.appending(treeName)
-                result.moved.append(item)
+                take(item, \.moved, place)
             }
             return nil
         }
-        if isKnown, let from = place.movedFrom {
-            // Its old place in a directory that has moved is as gone as that.
-            var old = item
-            old.path = from.appending(treeName)
-            if let row { old.row = row }
-            vanished.append(old)
+        // Its old place in a directory that has moved is as gone as that.
+        if isKnown { item.movedFrom = place.movedFrom?.appending(treeName) }
+        if !isResuming {
+            if treeName == IgnoreList.fileName { result.rulesChanged = true }
+            result.changedCount += 1
+            if status.kind == .file { result.changedBytes += status.size }
         }
-        if treeName == IgnoreList.fileName { result.rulesChanged = true }
-        result.changed.append(item)
+        if !isKnown { item.row.id = 0 }
+        take(item, \.changed, place)
         return nil
+    }
+
+    /// Notes a file, or where it is if there is no room for it.
+    private mutating func take(_ item: ScanResult.Item, _ list: WritableKeyPath<ScanResult, [ScanResult.Item]>, _ place: Place) {
+        if !isFull {
+            var item = item
+            if item.row.id == 0 { item.row.id = newID() }
+            result[keyPath: list].append(item)
+        } else if result.rest.last?.directory != place.id {
+            result.rest.append(ScanResult.Rest(
+                directory: place.id, local: place.local, path: place.path, movedFrom: place.movedFrom, name: item.name))
+        }
     }
 
     private mutating func lookAtDirectory(
@@ -237,7 +239,7 @@ struct FolderScan {
             item.movedFrom = place.movedFrom?.appending(item.path.name ?? "")
             if row.status != item.row.status || item.movedFrom != nil { result.directories.append(item) }
         } else if let (id, from) = try movedDirectory(inode: item.row.status.inode) {
-            movedIDs.insert(id)
+            result.movedIDs.insert(id)
             item.row.id = id
             item.movedFrom = from
             result.directories.append(item)
@@ -247,7 +249,8 @@ struct FolderScan {
         }
         if isDeep || row == nil || item.movedFrom != nil {
             if row == nil, (try? handle.names().isEmpty) == true { result.empty.append(item) }
-            return (Place(handle: handle, id: item.row.id, path: item.path, movedFrom: item.movedFrom, rules: rules), true)
+            return (Place(
+                handle: handle, id: item.row.id, local: place.local + [item.name], path: item.path, movedFrom: item.movedFrom, rules: rules), true)
         }
         // Its own number is among the directories to look at if anything in it has changed.
         return nil
@@ -257,7 +260,7 @@ struct FolderScan {
     private mutating func movedDirectory(inode: UInt64) throws -> (id: UInt64, from: TreePath)? {
         let known = try inodes ?? view.directoriesByInode()
         inodes = known
-        guard let id = known[inode], !movedIDs.contains(id), !visited.contains(id), let path = try view.path(of: id) else { return nil }
+        guard let id = known[inode], !result.movedIDs.contains(id), !visited.contains(id), let path = try view.path(of: id) else { return nil }
         var handle = root
         for name in path.local.dropLast() {
             guard let next = try handle.directory(name) else { return (id, try TreePath(names: path.tree)) }
@@ -270,39 +273,29 @@ struct FolderScan {
     // MARK: What is gone
 
     /// A row whose name is not in the directory any more.
-    private mutating func miss(_ row: (name: [UInt8], row: IndexRow), _ place: Place, _ rules: IgnoreStack) throws {
-        let treeName = row.row.treeName ?? String(decoding: row.name, as: UTF8.self)
-        let isDirectory = row.row.status.kind == .directory
+    private mutating func miss(_ name: UnsafeRawBufferPointer, _ row: IndexRow, _ place: Place, _ rules: IgnoreStack) throws {
+        if isResuming { return }
+        let treeName = row.treeName ?? String(decoding: name, as: UTF8.self)
+        let isDirectory = row.status.kind == .directory
         // What is ignored now was not deleted, whatever became of it.
         if rules.ignores(place.path.names + [treeName], isDirectory: isDirectory) { return }
-        try lose(row.row, row.name[...], place)
+        try lose(row, Array(name)[...], place, by: nil)
     }
 
-    private mutating func lose(_ row: IndexRow, _ name: ArraySlice<UInt8>, _ place: Place) throws {
+    private mutating func lose(_ row: IndexRow, _ name: ArraySlice<UInt8>, _ place: Place, by kind: FileStatus.Kind?) throws {
+        if isResuming { return }
         let treeName = row.treeName ?? String(decoding: name, as: UTF8.self)
         let path = (place.movedFrom ?? place.path).appending(treeName)
         guard scope.globs.isEmpty || scope.includes(path) || row.status.kind == .directory && scope.includesBelow(path) else { return }
-        vanished.append(ScanResult.Item(directory: place.id, name: Array(name), path: path, row: row))
-    }
-
-    /// Puts what was in vanished directories beside them, unless a directory was found elsewhere.
-    private mutating func expandVanished() throws {
-        var rest = Array(vanished.reversed())
-        vanished = []
-        while let item = rest.popLast() {
-            if item.row.status.kind == .directory, movedIDs.contains(item.row.id) { continue }
-            result.deleted.append(item)
-            guard item.row.status.kind == .directory else { continue }
-            for (name, row) in try view.rows(in: item.row.id).reversed() {
-                let treeName = row.treeName ?? String(decoding: name, as: UTF8.self)
-                rest.append(ScanResult.Item(directory: item.row.id, name: name, path: item.path.appending(treeName), row: row))
-            }
-        }
+        result.vanished.append(ScanResult.Item(
+            directory: place.id, name: Array(name), path: path, row: row,
+            replacement: kind.map { ScanResult.Replacement(kind: $0, local: place.local + [Array(name)]) }))
     }
 
     // MARK: Words
 
     private mutating func note(_ directory: TreePath, _ name: ArraySlice<UInt8>?, _ reason: String) {
+        if isResuming { return }
         let path = directory.names.joined(separator: "/")
         guard let name else { return result.notices.append(FolderNotice(.skipped, path.isEmpty ? "." : path, reason)) }
         let shown = String(decoding: name, as: UTF8.self)
@@ -314,13 +307,11 @@ struct FolderScan {
 private struct Twins {
     private let names: NameList
     /// By the tree's name, the folder's, where they differ.
-    private var aliases: [[UInt8]: [UInt8]] = [:]
+    private var aliases: [[UInt8]: [UInt8]]
 
-    init(names: NameList, rows: [(name: [UInt8], row: IndexRow)]) {
+    init(names: NameList, aliases: [[UInt8]: [UInt8]]) {
         self.names = names
-        for (name, row) in rows {
-            if let treeName = row.treeName { aliases[Array(treeName.utf8)] = name }
-        }
+        self.aliases = aliases
     }
 
     /// Another name that is the same one in the tree and comes before this one; nil if there is none.
@@ -337,13 +328,8 @@ private struct Twins {
     }
 
     private func contains(_ name: [UInt8]) -> Bool {
-        var low = 0
-        var high = names.count
-        while low < high {
-            let middle = (low + high) / 2
-            if names[middle].lexicographicallyPrecedes(name) { low = middle + 1 } else { high = middle }
-        }
-        return low < names.count && names[low].elementsEqual(name)
+        let position = names.position(of: name)
+        return position < names.count && names[position].elementsEqual(name)
     }
 }
 

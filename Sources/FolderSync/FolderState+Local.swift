@@ -17,24 +17,23 @@ struct LocalOutcome: Sendable {
     var notices: [FolderNotice] = []
     /// Names that were looked at.
     var looked = 0
+    /// Files that were found to be new or changed, and their bytes.
+    var totalFiles = 0
+    var totalBytes: UInt64 = 0
     var rulesChanged = false
 }
 
 extension FolderState {
-    /// Edits of one commit. A burst that has more is written in several.
-    private static let maximumEdits = 32_768
-    /// Files that one thread reads before it hands on what it found.
-    private static let readingSlice = 64
-
     /// Looks at the folder, or at some directories of it, and makes what has changed a part of the tree.
     ///
     /// - Parameters:
     ///   - directories: nil for all.
     ///   - visit: told each directory that is gone through, before its names are read.
     ///   - takesOpen: whether a file that is held open for writing, and that has been at rest for long, is taken as it is.
+    ///   - report: told how far it has come, after each commit.
     func absorb(
         _ directories: Set<UInt64>?, confirmsDeletions: Bool, visit: @escaping @Sendable (DirectoryHandle, UInt64) -> Void = { _, _ in },
-        takesOpen: @escaping @Sendable (ScanResult.Item) -> Bool = { _ in false }
+        takesOpen: @escaping @Sendable (ScanResult.Item) -> Bool = { _ in false }, _ report: (LocalOutcome) -> Void = { _ in }
     ) async throws -> LocalOutcome {
         let scan = try await database.threads.run { [self] in
             try requireFolder()
@@ -44,59 +43,92 @@ extension FolderState {
         outcome.notices = scan.notices
         outcome.looked = scan.count
         outcome.rulesChanged = scan.rulesChanged
-        try await absorb(scan, confirmsDeletions: confirmsDeletions, takesOpen, &outcome)
+        outcome.totalFiles = scan.changedCount
+        outcome.totalBytes = scan.changedBytes
+        try await absorb(scan, confirmsDeletions: confirmsDeletions, takesOpen, &outcome, report)
         return outcome
     }
 
     func look(_ directories: Set<UInt64>?, _ visit: @escaping (DirectoryHandle, UInt64) -> Void = { _, _ in }) throws -> ScanResult {
-        try index.read { view in
-            var scan = try FolderScan(root: root, view: view, scope: scope, newID: { self.index.newID() }, visit: visit)
+        try look(visit) { scan in
             if let directories { try scan.scan(directories) } else { try scan.scanAll() }
+        }
+    }
+
+    private func look(
+        _ visit: @escaping (DirectoryHandle, UInt64) -> Void = { _, _ in }, _ body: (inout FolderScan) throws -> Void
+    ) throws -> ScanResult {
+        try index.read { view in
+            var scan = try FolderScan(root: root, view: view, scope: scope, limit: batches.found, newID: { self.index.newID() }, visit: visit)
+            try body(&scan)
             return scan.result
         }
     }
 
     private func absorb(
-        _ scan: ScanResult, confirmsDeletions: Bool, _ takesOpen: @escaping @Sendable (ScanResult.Item) -> Bool, _ outcome: inout LocalOutcome
+        _ scan: ScanResult, confirmsDeletions: Bool, _ takesOpen: @escaping @Sendable (ScanResult.Item) -> Bool, _ outcome: inout LocalOutcome,
+        _ report: (LocalOutcome) -> Void
     ) async throws {
         let replacing = try await placeDirectories(scan.directories.filter { $0.movedFrom == nil })
-        let moves = Moves(scan, placed: try await placedTree(), database.view)
-        var batch = try await newEdits()
-        for item in replacing { batch.put(item) }
-        for item in scan.directories {
-            guard let from = item.movedFrom else { continue }
-            batch.put(item)
-            try batch.moveMark(from: from, to: item.path)
-        }
-        for item in scan.moved { if let from = item.movedFrom { try batch.move(item, from: from) } }
-        for (item, from, replaced) in moves.renamed { try batch.move(item, from: from, replacing: replaced) }
-        for item in scan.empty { try batch.markEmpty(item.path) }
-        let lost = scan.deleted.filter { $0.row.status.kind != .directory }.count - moves.renamed.count
+        var lost = try await lostFiles(scan)
         let total = try await placedTree().aggregates.files
-        let isHeld = !confirmsDeletions && DeletionGuard.holds(deleting: lost, of: total)
-        if isHeld {
-            outcome.held = HeldDeletions(direction: .sending, files: lost, total: total)
+        var batch = try await newEdits()
+        for item in scan.directories { if let from = item.movedFrom { try batch.moveMark(from: from, to: item.path) } }
+        for item in scan.empty { try batch.markEmpty(item.path) }
+        for item in scan.vanished where item.isReplacedByFile { batch.forgetChunks(of: item) }
+        var part = scan
+        while true {
+            try await add(part, &lost, takesOpen, &batch, &outcome, report)
+            if part.rest.isEmpty { break }
+            try await commit(&batch, &outcome, report)
+            let rest = part.rest
+            part = try await database.threads.run { [self] in try look { try $0.resume(rest) } }
+            outcome.unsettled.formUnion(part.unsettled)
         }
-        for item in scan.deleted {
-            let isRenamed = moves.sources.contains(item.path)
-            // What something else has taken the place of is gone without a doubt.
-            let isReplaced = moves.taken.contains(item.path)
-            if isHeld, !isRenamed, !isReplaced { continue }
-            if moves.rewritten.contains(item.path) {
-                batch.forgetChunks(of: item)
-                continue
+        let isHeld = !confirmsDeletions && DeletionGuard.holds(deleting: lost.count, of: total)
+        if isHeld { outcome.held = HeldDeletions(direction: .sending, files: lost.count, total: total) }
+        try await delete(scan, lost, isHeld: isHeld, &batch, &outcome, report)
+        // A directory that stands elsewhere, or where another was, is known to after all that was in it: after a crash it is found once more.
+        for item in replacing + scan.directories.filter({ $0.movedFrom != nil }) { batch.put(item) }
+        try await commit(&batch, &outcome, report)
+    }
+
+    private func lostFiles(_ scan: ScanResult) async throws -> LostFiles {
+        try await database.threads.run { [root, index] in
+            try index.read { try LostFiles(LostWalk(scan, in: root), scan, isSought: !scan.changed.isEmpty, in: $0) }
+        }
+    }
+
+    /// What was found of new, changed and moved files.
+    private func add(
+        _ part: ScanResult, _ lost: inout LostFiles, _ takesOpen: @escaping @Sendable (ScanResult.Item) -> Bool, _ batch: inout LocalEdits,
+        _ outcome: inout LocalOutcome, _ report: (LocalOutcome) -> Void
+    ) async throws {
+        for item in part.moved {
+            guard let from = item.movedFrom else { continue }
+            try batch.move(item, from: from)
+            try batch.deleteMoved(item, from: from)
+        }
+        var unread: [ScanResult.Item] = []
+        for var item in part.changed {
+            if !lost.isEmpty, let old = try index.read({ try lost.file(like: item, in: $0) }), case .file? = try batch.knownValue(at: old.path) {
+                let replaced = item.row.id
+                item.row.id = old.row.id
+                lost.note(found: old)
+                try batch.move(item, from: old.path, replacing: replaced)
+                if !old.isReplacedByFile { try batch.delete(old, keepsChunks: true, keepsRow: old.isReplaced) }
+                outcome.deletions += 1
+            } else {
+                if let from = item.movedFrom {
+                    var old = item
+                    old.path = from
+                    try batch.delete(old, keepsChunks: false, keepsRow: true)
+                }
+                unread.append(item)
             }
-            try batch.delete(item, keepsChunks: isRenamed, keepsRow: isReplaced)
-            outcome.deletions += item.row.status.kind == .directory ? 0 : 1
         }
-        for item in scan.moved {
-            if let from = item.movedFrom { try batch.deleteMoved(item, from: from) }
-        }
-        var rest = moves.unread[...]
-        while !rest.isEmpty {
-            let slice = Array(rest.prefix(max(1, min(4096, FolderState.maximumEdits - batch.edits.count))))
-            rest = rest.dropFirst(slice.count)
-            for (item, reading) in try await read(slice, takesOpen) {
+        for start in stride(from: 0, to: unread.count, by: batches.read) {
+            for (item, reading) in try await read(Array(unread[start..<min(start + batches.read, unread.count)]), takesOpen) {
                 switch reading {
                 case .file, .link: try batch.add(item, reading)
                 case .unsettled, .gone: outcome.unsettled.insert(item.directory)
@@ -104,12 +136,51 @@ extension FolderState {
                     outcome.notices.append(FolderNotice(.skipped, item.path.names.joined(separator: "/"), reason))
                 }
             }
-            if batch.edits.count >= FolderState.maximumEdits || batch.changes.count >= 4 * FolderState.maximumEdits {
-                try await commit(batch, &outcome)
-                batch = try await newEdits()
+            if batch.count >= batches.edits { try await commit(&batch, &outcome, report) }
+        }
+    }
+
+    /// What is gone, and was not found elsewhere.
+    private func delete(
+        _ scan: ScanResult, _ lost: LostFiles, isHeld: Bool, _ batch: inout LocalEdits, _ outcome: inout LocalOutcome,
+        _ report: (LocalOutcome) -> Void
+    ) async throws {
+        var walk = LostWalk(scan, in: root)
+        var directories: [ScanResult.Item] = []
+        while true {
+            let start = walk
+            let (next, items) = try await database.threads.run { [index, batches] in
+                var walk = start
+                let items = try index.read { try walk.next(batches.found, in: $0) }
+                return (walk, items)
+            }
+            walk = next
+            if items.isEmpty { break }
+            for item in items where !lost.found.contains(item.row.id) {
+                if item.row.status.kind == .directory {
+                    directories.append(item)
+                    continue
+                }
+                if item.isReplacedByFile {
+                    // What is new there is read at the next look, if that has not been done.
+                    if item.isBelowReplaced { batch.forget(item) }
+                    continue
+                }
+                // What something else has taken the place of is gone without a doubt.
+                if isHeld, item.replacement == nil { continue }
+                try batch.delete(item, keepsChunks: false, keepsRow: item.isReplaced)
+                outcome.deletions += 1
+            }
+            if batch.count >= batches.edits { try await commit(&batch, &outcome, report) }
+        }
+        // Last, and the deepest first: without its row, what was in a directory would not be known to be gone.
+        for item in directories.reversed() where !isHeld || item.replacement != nil {
+            if item.replacement?.kind == .directory {
+                if item.isBelowReplaced { batch.forget(item) }
+            } else {
+                try batch.delete(item, keepsChunks: false, keepsRow: item.isReplaced)
             }
         }
-        try await commit(batch, &outcome)
     }
 
     /// Gives new directories a place in the index before anything else, so that what is in them has one. The tree knows nothing of
@@ -142,7 +213,8 @@ extension FolderState {
         LocalEdits(database: database, placed: try await placedTree(), view: database.view, traits: traits)
     }
 
-    private func commit(_ batch: LocalEdits, _ outcome: inout LocalOutcome) async throws {
+    /// Commits a batch and begins the next.
+    private func commit(_ batch: inout LocalEdits, _ outcome: inout LocalOutcome, _ report: (LocalOutcome) -> Void) async throws {
         if batch.isEmpty { return }
         // Whoever sends changes on may begin as soon as they are committed.
         chunks.expect(batch.places)
@@ -152,6 +224,8 @@ extension FolderState {
         try await store(placed: batch.placedEdits(results), batch.changes)
         outcome.edits += batch.edits.count
         outcome.bytes += batch.bytes
+        report(outcome)
+        batch = try await newEdits()
     }
 
     /// Makes a new state of the placed tree and of the index durable, together.
@@ -175,94 +249,5 @@ extension FolderState {
         var byPath: [TreePath: TreeEdit] = [:]
         for edit in edits { byPath[edit.path] = edit }
         return byPath.count == edits.count ? edits : Array(byPath.values)
-    }
-
-    // MARK: Reading
-
-    private func read(
-        _ items: [ScanResult.Item], _ takesOpen: @escaping @Sendable (ScanResult.Item) -> Bool
-    ) async throws -> [(ScanResult.Item, ReadingOutcome)] {
-        let slices = stride(from: 0, to: items.count, by: FolderState.readingSlice).map {
-            Array(items[$0..<min($0 + FolderState.readingSlice, items.count)])
-        }
-        return try await withThrowingTaskGroup(of: (Int, [(ScanResult.Item, ReadingOutcome)]).self) { group in
-            for (number, slice) in slices.enumerated() {
-                group.addTask { (number, try await self.database.threads.run { try self.readSlice(slice, takesOpen) }) }
-            }
-            var results = [[(ScanResult.Item, ReadingOutcome)]](repeating: [], count: slices.count)
-            for try await (number, result) in group { results[number] = result }
-            return results.flatMap { $0 }
-        }
-    }
-
-    private func readSlice(
-        _ items: [ScanResult.Item], _ takesOpen: (ScanResult.Item) -> Bool
-    ) throws -> [(ScanResult.Item, ReadingOutcome)] {
-        var last: (id: UInt64, handle: DirectoryHandle)?
-        return try items.map { item in
-            let handle: DirectoryHandle
-            if let last, last.id == item.directory {
-                handle = last.handle
-            } else {
-                guard let found = try directory(item.directory) else { return (item, .gone) }
-                handle = found
-                last = (item.directory, found)
-            }
-            let outcome = FileReading.read(
-                item.name, in: handle, takesOpen: takesOpen(item), hasAttributes: traits.hasAttributes)
-            return (item, outcome)
-        }
-    }
-
-    /// Opens a directory of the folder by its number; nil if it is not where its row says.
-    func directory(_ id: UInt64) throws -> DirectoryHandle? {
-        if id == FolderIndex.rootID { return root }
-        let known = try index.read { view -> (path: [[UInt8]], inode: UInt64)? in
-            guard let place = try view.place(of: id), let row = try view.row(place.directory, place.name), let path = try view.path(of: id)
-            else { return nil }
-            return (path.local, row.status.inode)
-        }
-        guard let known else { return nil }
-        var handle = root
-        for name in known.path {
-            guard let next = try handle.directory(name) else { return nil }
-            handle = next
-        }
-        // Another may stand where it was before it was moved.
-        return try handle.status().inode == known.inode ? handle : nil
-    }
-}
-
-/// Which of the new files are old ones at another name.
-private struct Moves {
-    /// Files whose bytes are known, and where they were.
-    var renamed: [(item: ScanResult.Item, from: TreePath, replaced: UInt64)] = []
-    var unread: [ScanResult.Item] = []
-    var sources: Set<TreePath> = []
-    /// Paths that have something else than before,
-    var taken: Set<TreePath> = []
-    /// and those of them at which it is a file or a link.
-    var rewritten: Set<TreePath> = []
-
-    init(_ scan: ScanResult, placed: Subtree, _ view: TreeView) {
-        var lost: [UInt64: ScanResult.Item] = [:]
-        for item in scan.deleted where item.row.status.kind == .file { lost[item.row.status.inode] = item }
-        if !scan.deleted.isEmpty {
-            rewritten = Set(scan.changed.map(\.path))
-            taken = rewritten.union(scan.directories.map(\.path))
-        }
-        for var item in scan.changed {
-            if item.row.status.kind == .file, let old = lost[item.row.status.inode], old.row.status.isSameContent(as: item.row.status),
-                old.path != item.path, let entry = try? placed.entry(at: old.path, in: view.reader), case .file? = entry.current?.value
-            {
-                lost[item.row.status.inode] = nil
-                let replaced = item.row.id
-                item.row.id = old.row.id
-                sources.insert(old.path)
-                renamed.append((item, old.path, replaced))
-            } else {
-                unread.append(item)
-            }
-        }
     }
 }

@@ -45,14 +45,24 @@ extension FolderState {
         let (had, has) = (placement.placed.aggregates.bytes, placement.view.files.aggregates.bytes)
         if has > had, scope.globs.isEmpty { placement.outcome.totalBytes = has - had }
         let start = placement
-        let (removed, hasRemoved) = try await threads.run {
+        let (found, lost) = try await threads.run {
             var placement = start
-            let hasRemoved = try placement.removeLost(confirmsDeletions: confirmsDeletions)
-            return (placement, hasRemoved)
+            let lost = try placement.findLost(confirmsDeletions: confirmsDeletions)
+            return (placement, lost)
         }
-        placement = removed
-        if hasRemoved { placement = try await settle(placement) }
+        placement = found
         var last: TreePath?
+        if let lost {
+            repeat {
+                let (before, position) = (placement, last)
+                (placement, last) = try await threads.run {
+                    var placement = before
+                    let last = try placement.remove(lost, after: position)
+                    return (placement, last)
+                }
+                placement = try await settle(placement)
+            } while last != nil
+        }
         repeat {
             let (before, position) = (placement, last)
             let batch: (placement: Placement, items: [PlacementItem], last: TreePath?) = try await threads.run {

@@ -15,6 +15,7 @@ public final class FolderState: Sendable {
     public let database: FileDatabase
     let names: LocalNames
     public let scope: FolderScope
+    let batches: BatchSizes
     /// The inode of the folder when it was opened: whoever mounts something over it changes that.
     private let identity: FileStatus
     private let pairing: Pairing
@@ -24,7 +25,12 @@ public final class FolderState: Sendable {
     /// - Parameters:
     ///   - database: the one in the folder's state; its chunks are the folder's from now on.
     ///   - traits: of the file system, where they are not to be tried out.
-    public init(folder: String, database: FileDatabase, scope: FolderScope = .everything, traits: FileSystemTraits? = nil) throws {
+    public convenience init(folder: String, database: FileDatabase, scope: FolderScope = .everything, traits: FileSystemTraits? = nil) throws {
+        try self.init(folder: folder, database: database, scope: scope, traits: traits, batches: BatchSizes())
+    }
+
+    init(folder: String, database: FileDatabase, scope: FolderScope, traits: FileSystemTraits?, batches: BatchSizes) throws {
+        self.batches = batches
         layout = FolderLayout(folder: folder)
         self.scope = scope
         self.database = database
@@ -47,6 +53,12 @@ public final class FolderState: Sendable {
         // What the folder shows may be older than all that the database keeps for itself.
         let index = index
         _ = database.addRootSource { [.tree(try index.read { try $0.placed() }.root)] }
+    }
+
+    /// To be called last. Blocks.
+    public func close() {
+        // It is done at the next start if it cannot be done now.
+        try? index.close()
     }
 
     var traits: FileSystemTraits { names.traits }

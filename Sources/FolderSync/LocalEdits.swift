@@ -48,6 +48,8 @@ struct LocalEdits {
         self.traits = traits
     }
 
+    /// What it takes to hold it, about.
+    var count: Int { max(edits.count, changes.count / 3) }
     var isEmpty: Bool { edits.isEmpty && adopted.isEmpty && changes.isEmpty }
 
     /// What the folder held at a path when it was last looked at.
@@ -166,6 +168,12 @@ struct LocalEdits {
     mutating func forgetChunks(of item: ScanResult.Item) {
         let known = try? knownValue(at: item.path)
         changes.append(.removeChunks(file: item.row.id, chunks(of: known ?? nil)))
+    }
+
+    /// What is at the path again, in another directory, and has a row of its own there.
+    mutating func forget(_ item: ScanResult.Item) {
+        forgetChunks(of: item)
+        changes.append(.remove(directory: item.directory, name: item.name))
     }
 
     /// The old place of a file in a directory that has moved; its row moved along.

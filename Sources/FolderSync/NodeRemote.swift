@@ -16,6 +16,8 @@ public final class NodeRemote: FolderRemote {
         self.address = address
     }
 
+    public func meet() async throws { try await node.meetServer() }
+
     public func exchange() async throws -> ExchangeOutcome {
         guard let report = try await node.trigger().first else { throw FolderError(.unreachable, "no server is connected") }
         guard report.ok else { throw FolderError(.unreachable, report.error ?? "\(address) does not answer") }

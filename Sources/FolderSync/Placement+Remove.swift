@@ -5,44 +5,70 @@ import Merkle
 import Platform
 
 extension Placement {
-    /// Takes out of the folder what the tree does not have any more, the deepest first. What other paths of the tree want is put
-    /// aside for them.
-    ///
-    /// - Returns: whether anything was done.
-    mutating func removeLost(confirmsDeletions: Bool) throws -> Bool {
-        var lost: [Difference] = []
+    /// What is to go.
+    struct Lost: Sendable {
+        /// Content of it that other paths of the tree want.
+        var wanted: Set<ContentHash> = []
+        var isHeld = false
+
+        func isMoved(_ value: Value?) -> Bool {
+            if case .file(let file)? = value { wanted.contains(file.content.root) } else { false }
+        }
+    }
+
+    /// Finds out what the tree does not have any more; nil if that is nothing.
+    mutating func findLost(confirmsDeletions: Bool) throws -> Lost? {
+        if placed.root == Subtree.empty.root { return nil }
         var roots: Set<ContentHash> = []
+        var isAny = false
         try eachDifference { difference in
-            if difference.lostFile != nil || difference.losesDirectory { lost.append(difference) }
+            if difference.lostFile != nil || difference.losesDirectory { isAny = true }
             if case .file(let file)? = difference.lostFile { roots.insert(file.content.root) }
             return true
         }
-        if lost.isEmpty { return false }
-        var wanted: Set<ContentHash> = []
+        guard isAny else { return nil }
+        var lost = Lost()
+        var count = 0
         if !roots.isEmpty {
             try eachDifference { difference in
-                if case .write(.file(let file)) = difference.step, roots.contains(file.content.root) { wanted.insert(file.content.root) }
+                if case .write(.file(let file)) = difference.step, roots.contains(file.content.root) { lost.wanted.insert(file.content.root) }
                 return true
             }
         }
-        let isMoved: (Value?) -> Bool = { value in
-            if case .file(let file)? = value { wanted.contains(file.content.root) } else { false }
+        try eachDifference { difference in
+            if difference.lostFile != nil, !lost.isMoved(difference.lostFile), !difference.after.isVisible { count += 1 }
+            return true
         }
-        let count = lost.count { $0.lostFile != nil && !isMoved($0.lostFile) && !$0.after.isVisible }
         let total = placed.aggregates.files
-        let isHeld = !confirmsDeletions && DeletionGuard.holds(deleting: count, of: total)
-        if isHeld { outcome.held = HeldDeletions(direction: .receiving, files: count, total: total) }
-        for difference in lost.reversed() {
-            if isHeld, !isMoved(difference.lostFile), !difference.after.isVisible { continue }
+        lost.isHeld = !confirmsDeletions && DeletionGuard.holds(deleting: count, of: total)
+        if lost.isHeld { outcome.held = HeldDeletions(direction: .receiving, files: count, total: total) }
+        return lost
+    }
+
+    /// Takes out of the folder what the tree does not have any more, from behind a path on, for as much as goes into the index together. What
+    /// other paths of the tree want is put aside for them.
+    ///
+    /// - Returns: the path to go on from; nil at the end.
+    mutating func remove(_ lost: Lost, after last: TreePath?) throws -> TreePath? {
+        var found: [Difference] = []
+        var end: TreePath?
+        try eachDifference(after: last) { difference in
+            guard difference.lostFile != nil || difference.losesDirectory else { return true }
+            if lost.isHeld, !lost.isMoved(difference.lostFile), !difference.after.isVisible { return true }
+            found.append(difference)
+            if found.count >= state.batches.placed { end = difference.path }
+            return end == nil
+        }
+        for difference in found {
             try attempt(difference.path) { placement in
                 if difference.lostFile != nil {
-                    try placement.removeFile(difference, isWanted: isMoved(difference.lostFile))
+                    try placement.removeFile(difference, isWanted: lost.isMoved(difference.lostFile))
                 } else {
                     try placement.removeDirectory(difference)
                 }
             }
         }
-        return true
+        return end
     }
 
     private mutating func removeFile(_ difference: Difference, isWanted: Bool) throws {

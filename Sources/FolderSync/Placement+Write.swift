@@ -19,6 +19,8 @@ struct PlacementItem: Sendable {
     var temporary: [UInt8]
     var chunks: [FileReading.Chunk] = []
     var missing: [WantedChunk] = []
+    /// Whether some of it had come before.
+    var isBegun = false
     /// Whether its bytes are whole already, in a file that was put aside.
     var isSalvaged = false
     /// Whether the folder has the bytes and only times and modes are to be set.
@@ -28,8 +30,7 @@ struct PlacementItem: Sendable {
 }
 
 extension Placement {
-    /// Files and bytes that are written between two syncs of the file system.
-    private static let batchFiles = 4096
+    /// Bytes that are written between two syncs of the file system.
     private static let batchBytes: UInt64 = 128 << 20
 
     /// Goes on from behind a path until there is enough for one batch.
@@ -41,7 +42,7 @@ extension Placement {
         var bytes: UInt64 = 0
         var isAtEnd = true
         try eachDifference(after: last) { difference in
-            if found.count >= Placement.batchFiles || bytes >= Placement.batchBytes {
+            if found.count >= state.batches.placed || bytes >= Placement.batchBytes {
                 isAtEnd = false
                 return false
             }
@@ -114,12 +115,11 @@ extension Placement {
 
     /// Writes what the folder has of a file's content into the file beside it.
     private func copyKnownChunks(of file: FileValue, into item: inout PlacementItem) throws {
-        let existing = try state.incoming.directory.status(item.temporary) != nil
-        let target = try state.incoming.file(item.temporary)
+        item.isBegun = try state.incoming.directory.status(item.temporary) != nil
         for chunk in item.chunks {
-            if existing, try holds(target, chunk) { continue }
+            if item.isBegun, try holds(state.incoming.file(item.temporary), chunk) { continue }
             if let bytes = try state.chunks.read(chunk.hash) {
-                try bytes.withUnsafeBytes { try target.write($0, at: chunk.offset) }
+                try bytes.withUnsafeBytes { try state.incoming.file(item.temporary).write($0, at: chunk.offset) }
             } else {
                 item.missing.append(WantedChunk(
                     hash: chunk.hash, size: chunk.size, path: item.difference.path, root: file.content.root, offset: chunk.offset))
@@ -147,8 +147,8 @@ extension Placement {
                     try incoming.directory.makeLink(item.temporary, to: target)
                 } else if let value = item.file, !item.keepsContent {
                     let file = try incoming.file(item.temporary)
-                    if !item.isSalvaged { try file.truncate(to: value.content.size) }
-                    try placement.setMetadata(of: file, value, oldMode: item.row?.status.mode)
+                    if item.isBegun { try file.truncate(to: value.content.size) }
+                    try placement.setMetadata(of: file, value, oldMode: item.row?.status.mode, isNew: !item.isSalvaged)
                     incoming.close(item.temporary)
                 }
                 finished.append(item)
@@ -158,13 +158,14 @@ extension Placement {
         return finished
     }
 
-    private func setMetadata(of file: OpenFile, _ value: FileValue, oldMode: UInt16?) throws {
+    /// - Parameter isNew: whether the file can have no attributes yet.
+    private func setMetadata(of file: OpenFile, _ value: FileValue, oldMode: UInt16?, isNew: Bool = false) throws {
         if state.traits.hasAttributes {
             if let hash = value.attributes {
                 // A list that makes no sense is somebody else's fault, and the file is good without it.
                 let attributes = try? FileAttributes(decoding: state.database.store.read(hash, .attributes))
                 _ = try attributes?.apply(to: file)
-            } else {
+            } else if !isNew {
                 try FileAttributes.removeAll(of: file)
             }
         }

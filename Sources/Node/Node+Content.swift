@@ -46,14 +46,24 @@ extension Node {
         try await meet(link)
         let cursor = try await database.threads.run { [self] in scopedState(of: link, .files).cursor }
         var requests = Node.requests(for: wanted)[...]
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            func start() {
-                guard let request = requests.popFirst() else { return }
-                group.addTask { try await self.fetch(request, cursor, from: link, deliver) }
+        try await keepingInTouch(with: link) {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                func start() {
+                    guard let request = requests.popFirst() else { return }
+                    group.addTask { try await self.fetch(request, cursor, from: link, deliver) }
+                }
+                for _ in 0..<Node.fetchesInFlight { start() }
+                while try await group.next() != nil { start() }
             }
-            for _ in 0..<Node.fetchesInFlight { start() }
-            while try await group.next() != nil { start() }
         }
+    }
+
+    /// Makes sure that the node that this one is a client of answers, and has the same time.
+    public func meetServer() async throws {
+        guard let link = allLinks().first(where: { $0.apiKey != nil }) else {
+            throw NodeError(.unavailable, "this node is connected to no other")
+        }
+        try await meet(link)
     }
 
     /// Brings what changed at the node that this one is a client of, and sends nothing.
@@ -63,7 +73,7 @@ extension Node {
         }
         try await meet(link)
         var report = SyncReport(nodeID: link.nodeID?.description, address: link.address, ok: false)
-        _ = try await link.pulls.run { try await pullAll(from: link, &report) }
+        _ = try await keepingInTouch(with: link) { try await link.pulls.run { try await pullAll(from: link, &report) } }
     }
 
     private static func requests(for wanted: [WantedChunk]) -> [[WantedChunk]] {

@@ -78,6 +78,33 @@ public final class OrderedTables: @unchecked Sendable {
         return result
     }
 
+    // MARK: Room
+
+    /// Pages on disk, and those of them that hold nothing: changes leave them behind, for later ones.
+    public func pages() throws -> (all: Int, free: Int) {
+        try read { transaction in
+            var info = MDB_envinfo()
+            try check(mdb_env_info(environment, &info), "info")
+            // Two pages describe the environment; table 0 lists the free ones, and table 1 the tables.
+            var used = 2
+            for handle in [0, 1] + handles {
+                var statistics = MDB_stat()
+                try check(mdb_stat(transaction.pointer, handle, &statistics), "count")
+                used += Int(statistics.ms_branch_pages + statistics.ms_leaf_pages + statistics.ms_overflow_pages)
+            }
+            let all = Int(info.me_last_pgno) + 1
+            return (all, max(0, all - used))
+        }
+    }
+
+    /// The name of the file that holds the tables, in their directory.
+    public static let fileName = "data.mdb"
+
+    /// Writes a copy that has no free pages into an empty directory. It is not durable yet.
+    public func copy(to directory: String) throws(StoreError) {
+        try check(mdb_env_copy2(environment, directory, UInt32(MDB_CP_COMPACT)), "copy to \(directory)")
+    }
+
     /// One state of the tables, while `read` or `write` runs.
     public struct Transaction {
         fileprivate let pointer: OpaquePointer
@@ -124,22 +151,50 @@ public final class OrderedTables: @unchecked Sendable {
         public func each(
             _ table: Table, prefix: [UInt8], _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Bool
         ) throws {
+            let cursor = try cursor(table, prefix: prefix)
+            while let row = try cursor.next() { guard try body(row.key, row.value) else { return } }
+        }
+
+        /// A cursor before the first row whose key begins with `prefix` and is not below `start`. It must not outlive the
+        /// transaction.
+        public func cursor(_ table: Table, prefix: [UInt8], from start: [UInt8]? = nil) throws -> Cursor {
             var cursor: OpaquePointer?
             try check(mdb_cursor_open(pointer, handles[table.index], &cursor), "cursor")
-            defer { mdb_cursor_close(cursor) }
-            var value = MDB_val()
+            return Cursor(pointer: cursor!, prefix: prefix, start: start ?? prefix)
+        }
+    }
+
+    /// Goes through rows one by one, in the order of their keys.
+    public final class Cursor {
+        private let pointer: OpaquePointer
+        private let prefix: [UInt8]
+        private let start: [UInt8]
+        private var isAtStart = true
+
+        fileprivate init(pointer: OpaquePointer, prefix: [UInt8], start: [UInt8]) {
+            self.pointer = pointer
+            self.prefix = prefix
+            self.start = start
+        }
+
+        deinit {
+            mdb_cursor_close(pointer)
+        }
+
+        /// The next row; nil at the end. Its bytes are good until the next call or change.
+        public func next() throws -> (key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)? {
             var key = MDB_val()
-            var code = prefix.withUnsafeBytes { bytes in
-                key = MDB_val(bytes)
-                return bytes.isEmpty
-                    ? mdb_cursor_get(cursor, &key, &value, MDB_FIRST) : mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE)
-            }
-            while code == 0 {
-                let found = UnsafeRawBufferPointer(key)
-                guard found.starts(with: prefix), try body(found, UnsafeRawBufferPointer(value)) else { return }
-                code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)
-            }
-            if code != MDB_NOTFOUND { try check(code, "cursor") }
+            var value = MDB_val()
+            let code = isAtStart
+                ? start.withUnsafeBytes { bytes in
+                    key = MDB_val(bytes)
+                    return mdb_cursor_get(pointer, &key, &value, bytes.isEmpty ? MDB_FIRST : MDB_SET_RANGE)
+                } : mdb_cursor_get(pointer, &key, &value, MDB_NEXT)
+            isAtStart = false
+            if code == MDB_NOTFOUND { return nil }
+            try check(code, "cursor")
+            let found = UnsafeRawBufferPointer(key)
+            return found.starts(with: prefix) ? (found, UnsafeRawBufferPointer(value)) : nil
         }
     }
 }

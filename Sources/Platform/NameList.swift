@@ -16,6 +16,17 @@ public struct NameList: Sendable, RandomAccessCollection {
     public var endIndex: Int { starts.count }
     public subscript(index: Int) -> ArraySlice<UInt8> { bytes[range(index)] }
 
+    /// Where a name stands, or would stand if it were there.
+    public func position(of name: some Collection<UInt8>) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].lexicographicallyPrecedes(name) { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
     private func range(_ index: Int) -> Range<Int> {
         let end = index + 1 < starts.count ? Int(starts[index + 1]) : bytes.count
         return Int(starts[index])..<end - 1

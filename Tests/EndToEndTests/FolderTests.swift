@@ -13,9 +13,11 @@ private final class SyncedFolder {
     let folder: String
     private let url: String
     private let key: String
+    private let extra: [String: String]
     private(set) var process: ChildProcess?
 
-    init(_ name: String, url: String, key: String) throws {
+    init(_ name: String, url: String, key: String, environment: [String: String] = [:]) throws {
+        extra = environment
         home = try TemporaryDirectory()
         folder = home.appending(name)
         self.url = url
@@ -37,7 +39,7 @@ private final class SyncedFolder {
     }
 
     private var environment: [String: String] {
-        ["PANDO_KEY": key, "HOME": home.path, "XDG_CONFIG_HOME": home.path + "/config", "XDG_STATE_HOME": home.path + "/state"]
+        ["PANDO_KEY": key, "HOME": home.path, "XDG_CONFIG_HOME": home.path + "/config", "XDG_STATE_HOME": home.path + "/state"].merging(extra) { $1 }
     }
 
     /// Syncs once; what it printed.
@@ -133,9 +135,15 @@ struct FolderTests {
         try eventually("A has B's edit") { a.read("d/one") == "two" && a.read("e") == "new" }
         #expect(rename(a.path("d"), a.path("moved")) == 0)
         try eventually("the move arrives") { b.read("moved/one") == "two" && b.read("d/one") == nil }
+        // Whoever wants to be sure asks.
+        try a.write("three", to: "moved/one")
+        try a.once()
+        try b.once()
+        #expect(b.read("moved/one") == "three")
         let paused = try a.command(["sync", "pause", a.folder])
         #expect(paused.code == 0)
         try eventually("it pauses") { a.process?.errors.contains("paused") == true }
+        #expect(try a.once(expecting: 1).contains("paused"))
         try b.write("meanwhile", to: "f")
         try eventually("the node has it") { try node.content("/f") == "meanwhile" }
         #expect(a.read("f") == nil)
@@ -240,6 +248,57 @@ struct FolderTests {
         #expect(Set(b.files().keys) == ["small"], "nothing half, and nothing else waits")
         try b.once()
         #expect(b.files() == a.files())
+    }
+
+    /// With a small file system of its own, which only the system's owner can mount.
+    @Test(.enabled(if: geteuid() == 0 && FileManager.default.fileExists(atPath: "/proc/self/mounts"))) func theDiskIsFull() throws {
+        let node = try RunningNode(isLive: true)
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
+        try Data(noise(12_000_000, seed: 4)).write(to: URL(filePath: a.path("large")))
+        try a.write("small", to: "small")
+        try a.once()
+        let b = try SyncedFolder("b", url: node.url, key: node.rootKey)
+        func mount(_ arguments: String...) throws -> ProcessEnd {
+            try ChildProcess(arguments, program: "/bin/mount", in: "/", output: "/dev/null", error: "/dev/null").wait()
+        }
+        // Where mounting is not allowed, as in some containers, there is nothing to be seen.
+        guard try mount("-t", "tmpfs", "-o", "size=8m", "tmpfs", b.folder) == .exited(0) else { return }
+        defer { _ = try? ChildProcess(["-l", b.folder], program: "/bin/umount", in: "/", output: "/dev/null", error: "/dev/null").wait() }
+        let full = try b.command(["sync", b.folder, node.url, "--once"])
+        #expect(full.code == 1)
+        #expect(full.errors.contains("the disk is full"), "\(full)")
+        #expect(b.read("large") == nil, "nothing half")
+        #expect(try node.content("/small") == "small")
+        #expect(try node.send("HEAD", "/files/large").status == 200, "and nothing is deleted elsewhere")
+        #expect(try mount("-o", "remount,size=64m", b.folder) == .exited(0))
+        try b.once()
+        #expect(b.files() == a.files())
+    }
+
+    @Test func aClockADayOff() throws {
+        let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+        try #require(FileManager.default.fileExists(atPath: library), "libfaketime is missing; scripts/setup installs it")
+        // The library would set the last one itself, which moves the environment away from the arguments, and Swift finds them by it.
+        let shifted = { (by: String) in
+            ["LD_PRELOAD": library, "FAKETIME": by, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1", "FAKETIME_SHARED": "/pando-none /pando-none"]
+        }
+        let node = try RunningNode(isLive: true)
+        let ahead = try SyncedFolder("a", url: node.url, key: node.rootKey, environment: shifted("+1d"))
+        let behind = try SyncedFolder("b", url: node.url, key: node.rootKey, environment: shifted("-1d"))
+        try ahead.write("base", to: "f")
+        try ahead.once()
+        try behind.once()
+        #expect(behind.read("f") == "base")
+        // Saved apart: first where the clock is ahead, then where it is behind. The second is the later one.
+        try ahead.write("first", to: "f")
+        try ahead.once()
+        try behind.write("second", to: "f")
+        try behind.once()
+        try ahead.once()
+        #expect(ahead.read("f") == "second")
+        #expect(behind.read("f") == "second")
+        let conflicts = try node.conflicts()
+        #expect(conflicts.count == 1, "the first is not lost")
     }
 
     @Test func wrongUse() throws {

@@ -23,7 +23,9 @@ final class Desk {
     var isConnected = true
     var scope = FolderScope.everything
 
-    init(_ number: Int, server: FileDatabase, traits: FileSystemTraits? = nil, scope: FolderScope = .everything) throws {
+    init(
+        _ number: Int, server: FileDatabase, traits: FileSystemTraits? = nil, scope: FolderScope = .everything, batches: BatchSizes = BatchSizes()
+    ) throws {
         folder = try TemporaryDirectory()
         self.server = server
         self.number = number
@@ -31,7 +33,7 @@ final class Desk {
         self.scope = scope
         try Pairing(id: "pairing-\(number)", url: "http://localhost", cluster: nil, paths: []).store(in: folder.path)
         let database = try FileDatabase.inMemory(actor: number)
-        state = try FolderState(folder: folder.path, database: database, scope: scope, traits: traits)
+        state = try FolderState(folder: folder.path, database: database, scope: scope, traits: traits, batches: batches)
         remote = LocalRemote(desk: database, server: server)
     }
 
@@ -111,6 +113,7 @@ final class LocalRemote: FolderRemote {
     var sent: Int { counters.withLock { $0.sent } }
     var trouble: String? { isAway.withLock { $0 } ? "away" : nil }
     var refusals: [FolderNotice] { [] }
+    func meet() async throws { try requireServer() }
     func goLive() {}
     func stopLive() {}
 

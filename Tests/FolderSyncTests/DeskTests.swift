@@ -43,7 +43,7 @@ struct DeskTests {
         #expect(times[0] == times[1])
         // Nothing is left to do, and nothing is read again.
         let scan = try a.state.look(nil)
-        #expect(scan.changed.isEmpty && scan.deleted.isEmpty)
+        #expect(scan.changed.isEmpty && scan.vanished.isEmpty)
         let summary = try await a.sync()
         #expect(summary.isInSync && summary.sentFiles == 0 && summary.receivedFiles == 0)
 
@@ -125,6 +125,38 @@ struct DeskTests {
         try a.move("Report.txt", to: "report.txt")
         try await meet(a, b)
         #expect(try b.everything() == ["report.txt": "text"])
+    }
+
+    @Test func changesOfOnlyTheCaseWhereCaseIsIgnored() async throws {
+        let server = try FileDatabase.inMemory(actor: 9)
+        var traits = FileSystemTraits()
+        traits.ignoresCase = true
+        let (a, b) = (try Desk(1, server: server), try Desk(2, server: server, traits: traits))
+        try a.write("text", to: "Report.txt")
+        try await meet(a, b)
+        try a.move("Report.txt", to: "report.txt")
+        try await meet(a, b)
+        #expect(try b.everything() == ["report.txt": "text"])
+        try b.move("report.txt", to: "REPORT.txt")
+        try await meet(b, a)
+        #expect(try a.everything() == ["REPORT.txt": "text"])
+        #expect(server.head.commit.files.aggregates.files == 1)
+    }
+
+    @Test func aFileThatChangesWhileItIsSent() async throws {
+        let (server, a, b) = try pair()
+        try a.write("first", to: "f")
+        try a.write("other", to: "g")
+        _ = try await a.state.absorb(nil, confirmsDeletions: false)
+        // Saved after it was read, before its bytes are asked for.
+        try a.write("second, and longer", to: "f")
+        await #expect(throws: (any Error).self) { try await a.remote.exchange() }
+        #expect(try await server.text("/f") == nil, "no mixture of the two")
+        guard case .changed? = a.state.chunks.takeFindings().first else { return #expect(Bool(false), "the change is found") }
+        try await meet(a, b)
+        #expect(try await server.text("/f") == "second, and longer")
+        #expect(try b.everything() == ["f": "second, and longer", "g": "other"])
+        #expect(try server.conflictedPaths().isEmpty)
     }
 
     @Test func bothSavedTheSameFileWhileApart() async throws {

@@ -215,6 +215,8 @@ struct NameTests {
         #expect(names["Name.txt"] == "upper")
         let alias = try #require(names.keys.first { $0.hasPrefix("name~") && $0.hasSuffix(".txt") })
         #expect(b.read(alias) == "lower")
+        let preview = try await FolderSync(state: b.state, remote: b.remote).preview()
+        #expect(preview.notices.map(\.path) == ["name.txt"], "it is listed")
         // What is done to the alias is done to the file that it stands for.
         try b.write("changed", to: alias)
         try await b.sync()

@@ -13,7 +13,9 @@ struct ModelTests {
     @Test(arguments: Seed.several(6)) func desksComeTogether(_ seed: Seed) async throws {
         var random = seed.generator
         let server = try FileDatabase.inMemory(actor: 9)
-        let desks = [try Desk(1, server: server), try Desk(2, server: server)]
+        // With batches of one or two, each change meets the bounds of one.
+        let sizes = BatchSizes(found: 1, read: 1, edits: 2, placed: 2)
+        let desks = [try Desk(1, server: server, batches: random.below(2) == 0 ? sizes : BatchSizes()), try Desk(2, server: server, batches: sizes)]
         // The last text of each path on each desk, and all texts that somebody saw and replaced or deleted.
         var replaced: Set<String> = []
         var saved: Set<String> = []

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileDatabase
 import FolderSync
 import Foundation
 import Merkle
@@ -14,6 +15,8 @@ struct SyncFolder: AsyncParsableCommand {
             The first time, the folder is paired with the node at URL, for which there must be a key: of 'pando login', or in \
             PANDO_KEY. What both have stays, and where they differ both versions are kept. Everything that is needed for it stands \
             in FOLDER/.pando. A file .pandoignore says what is left out, by the rules of .gitignore.
+
+            With --once, a sync of the folder that is running already brings the two together.
 
             A change that would delete more than 1,000 files, or more than half of ten or more, is held until it is confirmed \
             with --yes-delete.
@@ -56,6 +59,7 @@ struct SyncFolder: AsyncParsableCommand {
         let folder = try PairedFolder.path(folder)
         if let explain { return try await self.explain(explain, folder) }
         let paths = paths.isEmpty ? nil : try paths.map { try Glob($0).description }
+        if once, !dryRun, let process = FolderSession.process(syncing: folder) { return try await askOnce(folder, process) }
         let session = try await FolderSession.open(
             folder: folder, url: url, paths: paths, isNew: new, limitUp: limitUp?.bytes, limitDown: limitDown?.bytes)
         let result: Result<Void, any Error>
@@ -63,7 +67,7 @@ struct SyncFolder: AsyncParsableCommand {
             try await work(session)
             result = .success(())
         } catch {
-            result = .failure(error is FolderError ? Failure(FolderSync.words(error)) : error)
+            result = .failure(error is FolderError || error is DiskError || error is DatabaseError ? Failure(FolderSync.words(error)) : error)
         }
         await session.close()
         try result.get()
@@ -93,6 +97,16 @@ struct SyncFolder: AsyncParsableCommand {
                 try await group.next()
             }
         }
+    }
+
+    /// Has the sync that runs bring the two together.
+    private func askOnce(_ folder: String, _ process: Int) async throws {
+        let answer = try await FolderRequests(folder: folder).ask(.once, of: process)
+        guard let summary = answer.summary else { throw Failure(answer.error ?? "the sync that runs gives no answer") }
+        let display = FolderDisplay(json: json, traffic: { (0, 0) })
+        for notice in summary.notices { display.show(.notice(notice)) }
+        try display.show(summary)
+        if !summary.isInSync { throw ExitCode.failure }
     }
 
     private func explain(_ text: String, _ folder: String) async throws {

@@ -71,6 +71,17 @@ final class FolderSession: Sendable {
         }
     }
 
+    /// The process that syncs a folder now; nil if none does.
+    static func process(syncing folder: String) -> Int? {
+        guard FileManager.default.fileExists(atPath: folder + "/.pando/node") else { return nil }
+        do {
+            _ = try DirectoryLock(directory: folder + "/.pando/node")
+            return nil
+        } catch {
+            return (error as? DirectoryInUse)?.pid
+        }
+    }
+
     private static func pairing(folder: String, url: String?, paths: [String]?, isNew: Bool) throws -> Pairing {
         let url = try url.map { try Connection.normalise($0) }
         if var known = try Pairing.of(folder: folder) {
@@ -118,7 +129,10 @@ final class FolderSession: Sendable {
     }
 
     func close() async {
-        try? await BlockingThreads(count: 1, name: "stop").run { [node] in node.close() }
+        try? await BlockingThreads(count: 1, name: "stop").run { [node, state] in
+            node.close()
+            state.close()
+        }
         await transport.shutdown()
     }
 

@@ -114,7 +114,8 @@ final class FolderDisplay: Sendable {
             var event: [String: Any] = [
                 "event": "progress", "direction": progress.direction.rawValue, "files": progress.files, "bytes": progress.bytes,
             ]
-            if let total = progress.totalBytes { event["total_bytes"] = total }
+            // It is how much more there will be than before, which is less than what is written where files are replaced.
+            if let total = progress.totalBytes, total >= progress.bytes { event["total_bytes"] = total }
             fields = event
         case .notice(let notice):
             // Each look at the folder finds the same again.
