@@ -25,4 +25,10 @@ static inline long pando_file_system_type(int descriptor) {
     struct statfs status;
     return fstatfs(descriptor, &status) == 0 ? (long)status.f_type : 0;
 }
+
+/* M_ARENA_MAX of mallopt(3), which a C library without arenas does not have. */
+#ifdef __GLIBC__
+#define PANDO_M_ARENA_MAX (-8)
+extern int mallopt(int parameter, int value);
+#endif
 #endif

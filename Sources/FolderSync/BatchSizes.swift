@@ -1,11 +1,11 @@
 /// How much is held in memory at once while a folder and its tree are brought together, so that memory does not grow with the folder.
 struct BatchSizes: Sendable {
     /// New, changed and moved files that one look at the folder holds: some hundred bytes each.
-    var found = 8192
+    var found = 4096
     /// Files that are read before any of them becomes an edit.
-    var read = 2048
+    var read = 1024
     /// Edits of one commit: about two kibibytes each until it is written.
-    var edits = 8192
+    var edits = 4096
     /// Files that are taken out of the folder, or written into it, before the index is told.
-    var placed = 8192
+    var placed = 4096
 }

@@ -1,4 +1,5 @@
 #if canImport(Glibc)
+import CLinux
 import Glibc
 #else
 import Darwin
@@ -19,6 +20,13 @@ public enum ProcessLimits {
 }
 
 extension ProcessLimits {
+    /// Has all threads share two heaps. By default each gets one of its own, which keeps what its largest piece of work needed: half as much memory again in a first sync.
+    public static func keepHeapSmall() {
+        #if canImport(Glibc)
+        _ = mallopt(PANDO_M_ARENA_MAX, 2)
+        #endif
+    }
+
     /// The permissions that new files do not get. The system tells only by being given another for a moment, so it is asked once.
     public static let fileModeMask: UInt16 = {
         let mask = umask(0o077)

@@ -56,6 +56,8 @@ struct SyncFolder: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
+        // It runs beside somebody's work all day.
+        ProcessLimits.keepHeapSmall()
         let folder = try PairedFolder.path(folder)
         if let explain { return try await self.explain(explain, folder) }
         let paths = paths.isEmpty ? nil : try paths.map { try Glob($0).description }
