@@ -46,7 +46,7 @@ extension Node {
         try await meet(link)
         let cursor = try await database.threads.run { [self] in scopedState(of: link, .files).cursor }
         var requests = Node.requests(for: wanted)[...]
-        try await keepingInTouch(with: link) {
+        try await keepingTime(with: link) {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 func start() {
                     guard let request = requests.popFirst() else { return }
@@ -73,7 +73,7 @@ extension Node {
         }
         try await meet(link)
         var report = SyncReport(nodeID: link.nodeID?.description, address: link.address, ok: false)
-        _ = try await keepingInTouch(with: link) { try await link.pulls.run { try await pullAll(from: link, &report) } }
+        _ = try await keepingTime(with: link) { try await link.pulls.run { try await pullAll(from: link, &report) } }
     }
 
     private static func requests(for wanted: [WantedChunk]) -> [[WantedChunk]] {

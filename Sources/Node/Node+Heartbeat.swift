@@ -162,21 +162,6 @@ extension Node {
         }
     }
 
-    /// Does something that may take longer than a peer remembers who sends it no heartbeats.
-    func keepingInTouch<Result>(with link: PeerLink, _ body: () async throws -> Result) async throws -> Result {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                while true {
-                    try await self.clock.wait(.microseconds(Int64(CallerClock.patience / 4)))
-                    // What the exchange itself meets says better what is wrong.
-                    _ = try? await self.beat(link)
-                }
-            }
-            defer { group.cancelAll() }
-            return try await body()
-        }
-    }
-
     // MARK: As the one who answers
 
     /// Answers a heartbeat.

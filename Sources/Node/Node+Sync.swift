@@ -90,12 +90,10 @@ extension Node {
         // Who is told to sync may not be listening to the peer, and would not know that its rights have changed.
         link.state.withLock { $0.told = nil }
         // The turn is given up before the peer is asked to pull, so that two nodes cannot wait for each other.
-        let roots = try await keepingInTouch(with: link) {
-            try await link.pulls.run { () async throws -> PeerRoots? in
-                let roots = try await pullAll(from: link, &report)
-                if try isVetted(at: link) { try await push(to: link, &report) }
-                return roots
-            }
+        let roots = try await link.pulls.run { () async throws -> PeerRoots? in
+            let roots = try await pullAll(from: link, &report)
+            if try isVetted(at: link) { try await push(to: link, &report) }
+            return roots
         }
         if try isVetted(at: link) || !asksBack { return }
         let head = database.head.commit
@@ -104,9 +102,7 @@ extension Node {
             if head.files.aggregates.tombstones == 0 || ownAddress != nil || link.state.withLock({ $0.peerPulls }) { return }
             return try await link.pulls.run { try await push(to: link, &report) }
         }
-        if try await !askToPull(link) {
-            try await keepingInTouch(with: link) { try await link.pulls.run { try await push(to: link, &report) } }
-        }
+        if try await !askToPull(link) { try await link.pulls.run { try await push(to: link, &report) } }
     }
 
     /// Pulls both trees, as the peer has told of them last, or as it has them now.
