@@ -17,7 +17,7 @@ struct HorizonState: Sendable {
     var caughtUp = Timestamp.zero
     /// This node's monotonic time of its next look for old deletions.
     var nextLook: UInt64 = 0
-    /// The members that have not told that they have an old deletion which could go otherwise, as of the last look.
+    /// The members without word of which an old deletion cannot go, as of the last look.
     var waitsFor: [NodeID] = []
     /// When it first saw that the horizon could be moved.
     var movableSince: UInt64?

@@ -178,7 +178,11 @@ extension Node {
         }
         documents = try horizonDocuments()
         all = documents.acknowledgements(try cluster())
-        let waiting = all.members.filter { member in all.seen[member].map { all.frontier(of: $0) < earliest } ?? true }
+        // Those of whom this node lacks something, or, where it lacks nothing, those that have not told the same of themselves.
+        let waiting = all.members.filter { member in
+            guard member != id else { return false }
+            return isUseful ? all.seen[member].map { all.frontier(of: $0) < earliest } ?? true : acknowledgement.seen[member] < earliest
+        }
         horizonState.withLock { $0.waitsFor = waiting.sorted() }
         let horizon = min(all.horizon, limit)
         guard horizon >= earliest else { return try await declareLapsed(all, acknowledgement.seen) }

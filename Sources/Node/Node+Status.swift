@@ -31,7 +31,7 @@ public struct NodeStatus: Codable, Sendable {
     public var horizon: String?
     /// How the data is looked after; nil for a caller that may not see everything.
     public var care: CareStatus?
-    /// The members that have not told yet that they have a deletion which is old enough to be dropped, by id.
+    /// The members without word of which a deletion cannot go that is old enough, by id.
     public var horizonWaitsFor: [String]?
     /// Deletions that are still kept.
     public var tombstones: UInt64?

@@ -128,13 +128,14 @@ struct LiveTests {
         }
         try eventually("all have the last") { try [a, ahead, behind].allSatisfy { try $0.content("/last") == "4" } }
         // Cut off from each other, it is the time alone that decides.
-        for node in [ahead, behind] { try node.stop() }
+        for node in [a, ahead, behind] { try node.stop() }
         try behind.start(["--manual"])
         try behind.put("/files/apart", "first")
         try behind.stop()
         usleep(50_000)
         try ahead.start(["--manual"])
         try ahead.put("/files/apart", "second")
+        try a.start()
         try behind.start()
         try ahead.restart()
         try eventually("the later stands") { try [a, ahead, behind].allSatisfy { try $0.content("/apart") == "second" } }
