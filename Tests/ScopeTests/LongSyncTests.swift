@@ -43,7 +43,8 @@ struct LongSyncTests {
             lab.onRequest.withLock { hook in
                 hook = { address, path in
                     if path == "/sync/heartbeat", address == Lab.address("a") { beats.withLock { $0 += 1 } }
-                    let isFirst = path == "/sync/chunks" && isSlow.withLock { isSlow in
+                    guard path == "/sync/chunks" else { return }
+                    let isFirst = isSlow.withLock { isSlow -> Bool in
                         defer { isSlow = false }
                         return isSlow
                     }
@@ -54,7 +55,7 @@ struct LongSyncTests {
                     for _ in 0..<10 {
                         let before = beats.withLock { $0 }
                         clock.advance(by: Int64(CallerClock.patience / 8))
-                        for _ in 0..<60 where beats.withLock({ $0 }) == before { try? await Task.sleep(for: .milliseconds(1)) }
+                        for _ in 0..<150 where beats.withLock({ $0 }) == before { try? await Task.sleep(for: .milliseconds(1)) }
                     }
                 }
             }
