@@ -6,7 +6,7 @@ import Platform
 ///
 /// A node that goes on from an old copy has forgotten writes that others have. Version vectors cover everything of an actor up
 /// to its largest timestamp, so its next write would pass for having seen them. A fresh incarnation is another actor.
-struct Incarnation: Codable, Sendable {
+struct Incarnation: Codable, Sendable, Equatable {
     var number: UInt32
     /// Of `node.key`, which is written once.
     var key: FileMark
@@ -64,7 +64,13 @@ struct Incarnation: Codable, Sendable {
         if finding.reason != nil { finding.incarnation.number = fresh(after: finding.incarnation.number, randomness) }
         finding.incarnation.key = key
         finding.incarnation.segment = segment
-        try finding.incarnation.write(in: directory)
+        if finding.incarnation != known {
+            do {
+                try finding.incarnation.write(in: directory)
+            } catch let error as DiskError where error.code == .full && known != nil && finding.reason == nil {
+                // What it says of an older segment is still true, and a full disk is no reason not to start.
+            }
+        }
         return finding
     }
 
