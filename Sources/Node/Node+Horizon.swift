@@ -131,7 +131,8 @@ extension Node {
                     state.nextLook = monotonic + interval
                     state.waitsFor = []
                 }
-                guard let earliest, earliest <= limit, try !isLeftBehind() else { return }
+                // By a clock that may still be set nothing is old.
+                guard clock.isSettled, let earliest, earliest <= limit, try !isLeftBehind() else { return }
                 try await moveHorizon(beyond: earliest, interval: interval)
                 try await dropOldDeletions()
             }
