@@ -31,9 +31,10 @@ public final class BlockingThreads: Sendable {
 
     /// Runs `body` on one of the threads. Work that waits is done in the order of the calls.
     public func run<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
-        if isInline { return try body() }
-        return try await withCheckedThrowingContinuation { continuation in
-            queue.add { continuation.resume(with: Swift.Result { try body() }) }
+        try await withCheckedThrowingContinuation { continuation in
+            let work = { @Sendable in continuation.resume(with: Swift.Result { try body() }) }
+            // As with threads, others may go on before it is done, and before the caller learns of it.
+            if isInline { Task { work() } } else { queue.add(work) }
         }
     }
 

@@ -4,6 +4,7 @@ import Foundation
 import Merkle
 import Node
 import Platform
+import Synchronization
 
 /// One simulated run of a whole cluster, from its seed.
 public struct ClusterRun: Sendable {
@@ -60,12 +61,19 @@ public struct ClusterRun: Sendable {
 
     private func makeMachines(_ world: World, _ directory: String) -> [Machine] {
         var random = SplitMix64(seed: seed &+ 2)
+        var firstHours: Int64 = 0
         return (0..<features.nodes).map { index in
-            let hours = features.hasWrongClocks ? Int64(random.below(72)) - 36 : 0
+            var hours = features.hasWrongClocks ? Int64(random.below(72)) - 36 : 0
+            if index == 0 { firstHours = hours }
+            // It has a cluster of its own before it joins: what was written there with a clock far ahead would stay so.
+            if index == world.partialMember { hours = firstHours }
             let time = SimulatedTime(
                 scheduler: world.scheduler, drift: Int64(random.below(200)) - 100, start: UInt64(random.below(1_000_000_000)),
                 error: hours * 3_600_000_000)
-            return Machine(index: index, world: world, time: time, directory: "\(directory)/\(index)")
+            // Who is in the middle has to be found by both neighbours.
+            let canHide = index > 0 && (features.topology == .mesh || features.topology == .star || index == features.nodes - 1)
+            let isHidden = features.hasHiddenNodes && canHide && random.once(in: 2)
+            return Machine(index: index, world: world, time: time, isHidden: isHidden, directory: "\(directory)/\(index)")
         }
     }
 
@@ -74,6 +82,11 @@ public struct ClusterRun: Sendable {
             try await found(world, machines)
         } catch {
             return world.fail("the cluster cannot be set up: \(error)")
+        }
+        if let partial = world.partialMember {
+            world.network.watch { [weak world] bytes, receiver in
+                if receiver == partial { world?.inspect(bytes, to: "node \(partial)") }
+            }
         }
         var random = SplitMix64(seed: seed &+ 3)
         let faults = Task {
@@ -91,6 +104,13 @@ public struct ClusterRun: Sendable {
                     await user.work()
                 }
             }
+            if features.hasProber {
+                let prober = Prober(world: world, machines: machines, random: SplitMix64(seed: seed &+ 5))
+                group.addTask {
+                    var prober = prober
+                    await prober.work()
+                }
+            }
         }
         faults.cancel()
         await faults.value
@@ -106,8 +126,15 @@ public struct ClusterRun: Sendable {
         first.goLive()
         for machine in machines.dropFirst() {
             let neighbour = features.topology == .chain || features.topology == .ring ? machine.index - 1 : 0
-            guard let node = machine.node else { continue }
-            try await node.join(address: Network.address(of: neighbour), token: rootKey)
+            guard let node = machine.node, let host = machines[neighbour].node else { continue }
+            var token = rootKey
+            if machine.index == world.partialMember {
+                // It is not told of the cluster's keys.
+                let own = try await node.foundCluster()
+                machine.ownKey.withLock { $0 = own }
+                token = try host.invite(label: nil, expiresIn: nil, syncPaths: [Leaks.visible + "/**"]).invitation
+            }
+            try await node.join(address: Network.address(of: neighbour), token: token)
             node.goLive()
         }
         var extra: [(Int, Int)] = []
@@ -117,7 +144,7 @@ public struct ClusterRun: Sendable {
         case .ring where machines.count > 2: extra = [(machines.count - 1, 0), (0, machines.count - 1)]
         case .ring, .chain, .star: break
         }
-        for (from, to) in extra {
+        for (from, to) in extra where !machines[to].isHidden {
             _ = try await machines[from].node?.addPeer(address: Network.address(of: to), label: nil, syncPaths: nil, token: nil)
         }
     }
@@ -125,40 +152,82 @@ public struct ClusterRun: Sendable {
     /// Heals everything, and waits until all nodes hold the same.
     private func agree(_ world: World, _ machines: [Machine]) async {
         world.note("everything is healed")
+        var random = SplitMix64(seed: seed &+ 6)
         world.network.heal()
         for machine in machines {
             machine.disk.setCapacity(nil)
-            // A disk that failed, or a power cut that is still to come, is over with a new start.
-            if machine.isRunning { machine.stop() }
-            machine.repair()
+            // A disk that failed, or a power cut that is still to come, is over with a new start. The others go on as they are.
+            if machine.isBroken || random.once(in: 4) && !machine.isRestored {
+                if machine.isRunning { machine.stop() }
+                machine.repair()
+            }
             machine.switchOn()
         }
         let deadline = world.scheduler.now + ClusterRun.patience
-        while !ClusterRun.isEqual(machines) {
+        while !isEqual(machines, world) {
             guard world.failure == nil else { return }
             guard world.scheduler.now < deadline else {
                 let states = machines.map { machine in
                     let peers = machine.node?.peers().map { "\($0.label ?? $0.address) \($0.state): \($0.reason ?? "-")" } ?? []
-                    return "node \(machine.index) at \(machine.node?.database.head.commit.files.root.description.prefix(12) ?? "-") (\(peers.joined(separator: "; ")))"
+                    return "\(lacks(machine.index, world) ?? "") node \(machine.index) at \(machine.node?.database.head.commit.files.root.description.prefix(12) ?? "-") (\(peers.joined(separator: "; ")))"
                 }
                 return world.fail("the nodes do not agree \(ClusterRun.patience / 1_000_000) s after everything was healed: \(states.joined(separator: ", "))")
             }
             try? await world.scheduler.wait(250_000)
         }
         world.note("all nodes agree")
+        if features.hasProber { await checkRevoked(machines, world) }
         for machine in machines { await check(machine, world) }
+        if !features.dropsDeletions, random.once(in: 4) { await checkMessages(machines, world) }
     }
 
-    private static func isEqual(_ machines: [Machine]) -> Bool {
-        let heads = machines.map { $0.node?.database.head.commit }
+    private func isEqual(_ machines: [Machine], _ world: World) -> Bool {
+        let heads = machines.filter { $0.index != world.partialMember }.map { $0.node?.database.head.commit }
         guard let first = heads.first, let first else { return false }
-        return heads.allSatisfy { $0?.files.root == first.files.root && $0?.system.root == first.system.root }
+        guard heads.allSatisfy({ $0?.files.root == first.files.root && $0?.system.root == first.system.root }) else { return false }
+        // Of a partial member no root tells what it has, and what others have of it.
+        return world.partialMember == nil || machines.allSatisfy { lacks($0.index, world) == nil }
+    }
+
+    /// Nodes that hold the same say little, and a change costs so many messages and no more.
+    private func checkMessages(_ machines: [Machine], _ world: World) async {
+        guard world.failure == nil else { return }
+        let links = UInt64(machines.count * (machines.count - 1))
+        var before = world.network.requests
+        try? await world.scheduler.wait(40_000_000)
+        let idle = world.network.requests - before
+        // Each compares its state with each of its peers every half minute.
+        if idle > 8 * links { return world.fail("nodes that hold the same exchanged \(idle) requests besides heartbeats within 40 s") }
+        before = world.network.requests
+        guard let answer = try? await machines[0].request("PUT", "/files/last.txt", [1, 2, 3]), answer.status == 201 else {
+            return world.fail("a file cannot be put at node 0")
+        }
+        let deadline = world.scheduler.now + ClusterRun.patience
+        while !isEqual(machines, world), world.scheduler.now < deadline { try? await world.scheduler.wait(100_000) }
+        try? await world.scheduler.wait(2_000_000)
+        let spent = world.network.requests - before
+        if spent > 8 * links { world.fail("one change cost \(spent) requests besides heartbeats between \(machines.count) nodes") }
+    }
+
+    /// A key that was revoked opens nothing any more, anywhere.
+    private func checkRevoked(_ machines: [Machine], _ world: World) async {
+        guard let token = world.revokedToken else { return }
+        for machine in machines {
+            guard let answer = try? await machine.request("GET", "/sync/status", token: token), answer.status == 401 else {
+                return world.fail("a token of a revoked key still opens something at node \(machine.index)")
+            }
+        }
+    }
+
+    /// What a node has not heard of that it takes part in.
+    private func lacks(_ node: Int, _ world: World) -> String? {
+        world.withModel { $0.checkComplete(node) { node != world.partialMember || Leaks.shows($0) } }
     }
 
     /// Compares what users see at a node, through its routes, with what they should see.
     private func check(_ machine: Machine, _ world: World) async {
         let node = machine.index
-        if let reason = world.withModel({ $0.checkComplete(node) }) { return world.fail(reason) }
+        if let reason = lacks(node, world) { return world.fail(reason) }
         let expected = world.withModel { $0.visible(on: node) }
         do {
             for (path, state) in expected.sorted(by: { $0.key < $1.key }) {

@@ -5,6 +5,15 @@ struct Faults {
     let world: World
     let machines: [Machine]
     var random: SplitMix64
+    private var copies: [(machine: Machine, copy: MachineCopy)] = []
+    /// Machines that are off for long, and are switched on by these.
+    private var returns: [Task<Void, Never>] = []
+
+    init(world: World, machines: [Machine], random: SplitMix64) {
+        self.world = world
+        self.machines = machines
+        self.random = random
+    }
 
     /// Lets things go wrong until the task is cancelled.
     mutating func run() async {
@@ -14,7 +23,10 @@ struct Faults {
         if world.features.hasBadWeather { kinds += [.weather] }
         if world.features.hasWrongClocks { kinds += [.clock] }
         if world.features.hasFullDisks { kinds += [.fullDisk] }
+        if world.features.hasOldCopies { kinds += [.copy, .restore] }
+        if world.features.dropsDeletions { kinds += [.absence] }
         guard !kinds.isEmpty else { return }
+        defer { for task in returns { task.cancel() } }
         while !Task.isCancelled, world.failure == nil {
             let pause = world.features.pause * 1000
             guard (try? await world.scheduler.wait(UInt64(pause / 2 + random.below(6 * pause)))) != nil else { return }
@@ -23,11 +35,12 @@ struct Faults {
     }
 
     private enum Kind {
-        case cut, heal, crash, crashAtEvent, restart, weather, clock, fullDisk
+        case cut, heal, crash, crashAtEvent, restart, weather, clock, fullDisk, copy, restore, absence
     }
 
     private mutating func happen(_ kind: Kind) async {
         let machine = random.pick(machines)
+        if machine.isRestored, [.crash, .crashAtEvent, .restart, .absence].contains(kind) { return }
         switch kind {
         case .cut:
             let other = random.pick(machines)
@@ -63,6 +76,8 @@ struct Faults {
             world.note("weather: \(weather.delay), loses \(weather.losesOneIn), doubles \(weather.doublesOneIn), cuts \(weather.cutsOneIn)")
             world.network.set(weather)
         case .clock:
+            // One that is set while the node is off cannot be told from time that has passed.
+            guard machine.isRunning else { return }
             if random.once(in: 4) {
                 world.note("the wall clock of node \(machine.index) stands still")
                 machine.time.freezeWallClock()
@@ -76,7 +91,40 @@ struct Faults {
             machine.disk.setCapacity(machine.disk.size + random.below(100_000))
             guard (try? await world.scheduler.wait(UInt64(random.below(3_000_000)))) != nil else { return }
             machine.disk.setCapacity(nil)
+        case .copy:
+            guard let copy = machine.makeCopy() else { return }
+            world.note("node \(machine.index) is copied")
+            copies.append((machine, copy))
+        case .restore:
+            guard !copies.isEmpty else { return }
+            let (machine, copy) = copies.remove(at: random.below(copies.count))
+            guard machine.isRunning else { return }
+            await restore(machine, copy)
+        case .absence:
+            // Half of the members are there, or nobody could say who is away.
+            guard machine.isRunning, machines.count(where: \.isRunning) * 2 > machines.count + 2 else { return }
+            world.note("node \(machine.index) is switched off for long")
+            machine.stop()
+            let span = UInt64(Features.retention * 1_000_000 + random.below(Features.retention * 1_500_000))
+            returns.append(Task { [world] in
+                guard (try? await world.scheduler.wait(span)) != nil else { return }
+                world.note("node \(machine.index) comes back")
+                machine.switchOn()
+            })
         }
+    }
+
+    /// The machine goes on from an old copy of itself.
+    private mutating func restore(_ machine: Machine, _ copy: MachineCopy) async {
+        let isImage = random.once(in: 3)
+        world.note("node \(machine.index) is put back to an old \(isImage ? "image" : "copy")")
+        machine.stop()
+        do {
+            try machine.restore(copy, isImage: isImage)
+        } catch {
+            return world.fail("node \(machine.index) cannot be put back: \(error)")
+        }
+        await restartLater(machine)
     }
 
     /// Sooner or later somebody switches it on again.

@@ -4,6 +4,9 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
         case mesh, chain, ring, star
     }
 
+    /// Seconds for which deletions are kept where they go.
+    public static let retention = 6
+
     public var nodes: Int
     public var topology: Topology
     /// Operations of all users together.
@@ -16,6 +19,16 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
     public var movesThings: Bool
     public var resolvesConflicts: Bool
     public var hasLargeFiles: Bool
+    /// Whether the last machine takes part in some of the files only.
+    public var hasPartialMember: Bool
+    /// Whether nobody can connect to some machines.
+    public var hasHiddenNodes: Bool
+    /// Whether machines are put back to old copies of themselves.
+    public var hasOldCopies: Bool
+    /// Whether deletions are kept for seconds only, and machines are away for longer.
+    public var dropsDeletions: Bool
+    /// Whether somebody has a key with rules, and tries what it opens.
+    public var hasProber: Bool
     /// Whether tasks take turns at every call, and not only where they wait.
     public var switchesAtCalls: Bool
     /// Milliseconds between two operations of a user, at most. What goes wrong comes at the same pace.
@@ -38,6 +51,13 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
         resolvesConflicts = chance(&random)
         hasLargeFiles = chance(&random)
         switchesAtCalls = random.once(in: 4)
+        let rare = isSwarm ? 3 : 1
+        hasPartialMember = random.once(in: rare)
+        hasHiddenNodes = random.once(in: rare)
+        hasOldCopies = random.once(in: rare)
+        // Machines that nobody sees would hold deletions back, and be left behind by them.
+        dropsDeletions = !hasPartialMember && !hasHiddenNodes && random.once(in: 2)
+        hasProber = random.once(in: rare)
         pause = random.pick([50, 100, 200, 400])
     }
 
@@ -60,6 +80,11 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
         add { $0.resolvesConflicts = false }
         add { $0.hasLargeFiles = false }
         add { $0.switchesAtCalls = false }
+        add { $0.hasPartialMember = false }
+        add { $0.hasHiddenNodes = false }
+        add { $0.hasOldCopies = false }
+        add { $0.dropsDeletions = false }
+        add { $0.hasProber = false }
         add { $0.topology = .mesh }
         add { $0.operations = max(10, $0.operations * 3 / 4) }
         return result
@@ -69,7 +94,8 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
         let flags = [
             (hasPartitions, "partitions"), (hasCrashes, "crashes"), (hasBadWeather, "bad weather"), (hasWrongClocks, "wrong clocks"),
             (hasFullDisks, "full disks"), (movesThings, "moves"), (resolvesConflicts, "resolving"), (hasLargeFiles, "large files"),
-            (switchesAtCalls, "turns at calls"),
+            (switchesAtCalls, "turns at calls"), (hasPartialMember, "a partial member"), (hasHiddenNodes, "hidden nodes"),
+            (hasOldCopies, "old copies"), (dropsDeletions, "absences"), (hasProber, "a prober"),
         ]
         let names = flags.filter(\.0).map(\.1).joined(separator: ", ")
         return "\(nodes) nodes in a \(topology.rawValue), \(operations) operations every \(pause) ms\(names.isEmpty ? "" : ", ")\(names)"

@@ -30,17 +30,25 @@ final class Machine: Sendable {
         /// How many lives it has had.
         var starts = 0
         var isBroken = false
+        /// Since it was put back to an old copy, and has not met anybody.
+        var isRestored = false
     }
+
+    /// Whether nobody can connect to it.
+    let isHidden: Bool
 
     let index: Int
     let time: SimulatedTime
-    private let world: World
-    private let directory: String
+    let world: World
+    let directory: String
     private let state: Mutex<State>
+    /// A key with all rights of this machine alone; nil where the cluster's is good here.
+    let ownKey = Mutex<String?>(nil)
 
     /// - Parameter directory: where the node keeps its small private files; what goes into the log is on the simulated disk.
-    init(index: Int, world: World, time: SimulatedTime, directory: String) {
+    init(index: Int, world: World, time: SimulatedTime, isHidden: Bool, directory: String) {
         self.index = index
+        self.isHidden = isHidden
         self.world = world
         self.time = time
         self.directory = directory
@@ -66,13 +74,17 @@ final class Machine: Sendable {
             let store = try ObjectStore(disk: disk, index: index, flusher: inline)
             return try FileDatabase(directory: directory, store: store, actor: actor, time: clock, threads: inline, history: history)
         }
+        if world.features.dropsDeletions { options.retention = .seconds(Features.retention) }
         let node = try Node(options)
-        node.setAddress(Network.address(of: self.index))
-        let observer = node.database.addObserver { [world, index = self.index] head in world.committed(head, at: index) }
+        if !isHidden { node.setAddress(Network.address(of: self.index)) }
+        let observer = node.database.addObserver { [weak self, world, index = self.index] head in
+            if head.commit.cause.contains("sync with") { self?.state.withLock { $0.isRestored = false } }
+            world.committed(head, at: index)
+        }
         let server = InProcessServer(node: node, channel: EmbeddedChannel())
         state.withLock { $0.running = Running(node: node, server: server, token: nil, observer: observer) }
         world.started(self, node)
-        world.network.connect(self.index, server)
+        if !isHidden { world.network.connect(self.index, server) }
     }
 
     /// The power fails. What was not synced may be lost, kept or torn.
@@ -130,6 +142,19 @@ final class Machine: Sendable {
         }
     }
 
+    func replaceDisk(with disk: FaultyDisk, isRestored: Bool) {
+        state.withLock { state in
+            state.disk = disk
+            state.index = MemoryIndex()
+            state.history = MemoryTable()
+            state.isBroken = false
+            state.isRestored = isRestored
+        }
+    }
+
+    /// Whether it runs on an old copy, and has not met anybody since. Switched off now, it would not find out.
+    var isRestored: Bool { state.withLock { $0.isRestored } }
+
     /// Whether its disk may fail, so that errors are what is to be expected.
     var isBroken: Bool { state.withLock { $0.isBroken } }
     func breakDisk(atEvent event: Int) {
@@ -139,20 +164,22 @@ final class Machine: Sendable {
 
     // MARK: Users
 
-    /// A request of somebody who may do everything here.
-    func request(_ method: String, _ target: String, _ body: [UInt8] = [], contentType: String? = nil) async throws -> (status: Int, body: [UInt8]) {
+    /// A request of somebody who may do everything here, or whose token is given.
+    func request(
+        _ method: String, _ target: String, _ body: [UInt8] = [], contentType: String? = nil, token given: String? = nil
+    ) async throws -> (status: Int, body: [UInt8]) {
         guard let running = state.withLock({ $0.running }) else { throw Unreachable() }
-        let token: String
-        if let known = running.token { token = known } else { token = try await newToken(running.node) }
+        var token = given ?? running.token
+        if token == nil { token = try await newToken(running.node) }
         let response = await running.server.respond(to: InProcessServer.Request(
             method, target, token: token, contentType: contentType, body: body))
         let bytes = try await response.body.collect(limit: 64 << 20)
-        if response.status == 401 { state.withLock { $0.running?.token = nil } }
+        if response.status == 401, given == nil { state.withLock { $0.running?.token = nil } }
         return (response.status, bytes)
     }
 
     private func newToken(_ node: Node) async throws -> String {
-        let grant = try await node.grant(apiKey: world.rootKey, client: "simulation")
+        let grant = try await node.grant(apiKey: ownKey.withLock { $0 } ?? world.rootKey, client: "simulation")
         state.withLock { $0.running?.token = grant.token }
         return grant.token
     }

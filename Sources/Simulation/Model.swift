@@ -49,18 +49,33 @@ struct Model {
     private(set) var writes: [Write] = []
     private var indexes: [Dot: Int] = [:]
     /// By node and path, what the node has seen.
-    private var seen: [[String: Set<Int>]]
+    var seen: [[String: Set<Int>]]
     private var nodes: [NodeID: Int] = [:]
+    /// What a node had seen before it was put back to an old copy of itself.
+    var forgotten: [[String: Set<Int>]]
+    /// Deletions that a node has let go of, since everybody has them.
+    var dropped: [[String: Set<Int>]]
+    /// Members for which deletions do not wait: they were away for too long.
+    var lapsed: Set<Int> = []
     /// What has been asked for and not been answered yet.
     private var intents: [String: Intent] = [:]
     /// Where a request failed in a way that leaves open whether it was done: what is found after a start may be its work.
     private var openResolutions: Set<String> = []
 
-    init(nodeCount: Int) {
+    /// Whether deletions go at all within the time of a run.
+    private let dropsDeletions: Bool
+
+    init(nodeCount: Int, dropsDeletions: Bool = false) {
+        self.dropsDeletions = dropsDeletions
         seen = Array(repeating: [:], count: nodeCount)
+        forgotten = seen
+        dropped = seen
     }
 
     mutating func name(_ node: Int, _ id: NodeID) { nodes[id] = node }
+
+    /// The node of an id.
+    func index(of id: NodeID) -> Int? { nodes[id] }
 
     mutating func begin(_ intent: Intent, at path: String, on node: Int) { intents["\(node) \(path)"] = intent }
 
@@ -69,6 +84,12 @@ struct Model {
         let name = "\(node) \(path)"
         if !isCertain, intents[name] == .resolve { openResolutions.insert(name) }
         intents[name] = nil
+    }
+
+    /// Nobody will ever learn whether what was asked of a node was done.
+    mutating func abandonRequests(to node: Int) {
+        intents = intents.filter { !$0.key.hasPrefix("\(node) ") }
+        openResolutions = openResolutions.filter { !$0.hasPrefix("\(node) ") }
     }
 
     var acknowledgedCount: Int { writes.count { $0.isAcknowledged } }
@@ -84,9 +105,29 @@ struct Model {
 
     // MARK: What nodes show
 
+    /// How a commit came about, as far as it matters here.
+    enum Occasion {
+        case ordinary
+        /// The node has found out that it runs on an old copy, and names anew what it wrote since.
+        case renaming
+        /// The node was away for too long: it has taken another's state, and written anew what nobody else had.
+        case startingOver
+    }
+
     /// Takes note of the versions that a node shows at a path after a commit, and says what is wrong with them.
-    mutating func observe(_ versions: [Shown], winner: Dot, at path: String, on node: Int) -> String? {
+    ///
+    /// - Parameter versions: none where all that was known of the path is gone.
+    mutating func observe(
+        _ versions: [Shown], winner: Dot?, at path: String, on node: Int, by occasion: Occasion = .ordinary
+    ) -> String? {
         var known = seen[node][path] ?? []
+        let before = known
+        let shown = Set(versions.map(\.dot))
+        if occasion == .startingOver {
+            // What it had alone is no more; what everybody has may have been dropped where it comes from.
+            known = commonKnowledge(of: path, besides: node)
+            for version in versions { if let index = indexes[version.dot] { known.formUnion(writes[index].past.union([index])) } }
+        }
         for version in versions {
             if let index = indexes[version.dot] {
                 if writes[index].content != version.content || writes[index].path != path {
@@ -108,7 +149,11 @@ struct Model {
             var intent = intents["\(node) \(path)"] ?? .write
             // Nobody can say which of the two this is, except that a resolution leaves nothing else.
             if openResolutions.remove("\(node) \(path)") != nil, versions.count == 1 { intent = .resolve }
-            let replaced = replaced(by: version.content, over: past, as: intent, hidesFile: hidesFile)
+            var replaced = replaced(by: version.content, over: past, as: intent, hidesFile: hidesFile)
+            if occasion != .ordinary, let old = writtenBefore(version, shown, before) {
+                past = writes[old].past.union([old])
+                replaced = [old]
+            }
             if let later = past.first(where: { writes[$0].dot >= version.dot }) {
                 return "\(path) on node \(node): version \(version.dot) saw \(writes[later].dot), and yet is not the later one"
             }
@@ -118,12 +163,26 @@ struct Model {
         }
         for index in arrived { known.formUnion(writes[index].past.union([index])) }
         seen[node][path] = known
-        return check(Set(versions.map(\.dot)), winner: winner, known, at: path, on: node)
+        return check(shown, winner: winner, known, at: path, on: node)
     }
 
-    private func check(_ shown: Set<Dot>, winner: Dot, _ known: Set<Int>, at path: String, on node: Int) -> String? {
+    /// The node's own write of the same content that is there no more.
+    private func writtenBefore(_ version: Shown, _ shown: Set<Dot>, _ known: Set<Int>) -> Int? {
+        known.filter { index in
+            let write = writes[index]
+            return write.dot.actor.node == version.dot.actor.node && write.dot.actor != version.dot.actor
+                && write.content == version.content && !shown.contains(write.dot)
+        }.max { writes[$0].dot < writes[$1].dot }
+    }
+
+    private mutating func check(_ shown: Set<Dot>, winner: Dot?, _ known: Set<Int>, at path: String, on node: Int) -> String? {
         let survivors = survivors(of: known)
-        let expected = Set(survivors.map { writes[$0].dot })
+        let gone: Set<Int> = dropsDeletions ? survivors.filter { !shown.contains(writes[$0].dot) && writes[$0].content == .nothing } : []
+        for index in gone where !everybodyHas(index, at: path, besides: node) {
+            return "\(path) on node \(node): the deletion \(writes[index].dot) was dropped before all members had it"
+        }
+        dropped[node][path] = gone
+        let expected = Set(survivors.subtracting(gone).map { writes[$0].dot })
         if let lost = expected.subtracting(shown).min() {
             let isAcknowledged = writes[indexes[lost]!].isAcknowledged
             return "\(path) on node \(node): \(isAcknowledged ? "acknowledged " : "")version \(lost) is gone, and nobody has replaced it"
@@ -131,8 +190,8 @@ struct Model {
         if let extra = shown.subtracting(expected).min() {
             return "\(path) on node \(node): version \(extra) is back, though a write that had seen it replaced it"
         }
-        if let right = self.winner(of: known), writes[right].dot != winner {
-            return "\(path) on node \(node): \(winner) is current where \(writes[right].dot) should be"
+        if let right = self.winner(of: known, without: gone), writes[right].dot != winner {
+            return "\(path) on node \(node): \(winner.map { "\($0)" } ?? "nothing") is current where \(writes[right].dot) should be"
         }
         return nil
     }
@@ -140,10 +199,15 @@ struct Model {
     /// Every path that a node has ever shown something at.
     func paths(on node: Int) -> Set<String> { Set(seen[node].keys) }
 
-    /// What is wrong with a node that is said to know everything.
-    func checkComplete(_ node: Int) -> String? {
-        for (index, write) in writes.enumerated() where seen[node][write.path]?.contains(index) != true {
-            return "\(write.path): node \(node) has never heard of version \(write.dot), though all roots are equal"
+    /// What is wrong with a node that is said to know everything that any node knows.
+    /// - Parameter isConcerned: whether it takes part in a path.
+    func checkComplete(_ node: Int, where isConcerned: (String) -> Bool = { _ in true }) -> String? {
+        for other in seen.indices where other != node {
+            for (path, known) in seen[other].sorted(by: { $0.key < $1.key }) where isConcerned(path) {
+                if let missing = known.subtracting(seen[node][path] ?? []).map({ writes[$0].dot }).min() {
+                    return "\(path): node \(node) has never heard of version \(missing), which node \(other) knows of"
+                }
+            }
         }
         return nil
     }
@@ -152,10 +216,11 @@ struct Model {
     func visible(on node: Int) -> [String: (content: Content, losers: Set<Dot>)] {
         var result: [String: (content: Content, losers: Set<Dot>)] = [:]
         for (path, known) in seen[node] {
-            guard let winner = winner(of: known) else { continue }
+            let gone = dropped[node][path] ?? []
+            guard let winner = winner(of: known, without: gone) else { continue }
             let content = writes[winner].content
             let isDirectory = content == .directory || isDirectory(path, on: node)
-            let losers = survivors(of: known).filter { index in
+            let losers = survivors(of: known).subtracting(gone).filter { index in
                 let other = writes[index].content
                 // A file that a directory hides has lost; that somebody deleted it is then no news.
                 if index == winner { return isDirectory && content.rank == 1 }
@@ -189,8 +254,8 @@ struct Model {
         known.subtracting(known.reduce(into: Set<Int>()) { $0.formUnion(writes[$1].replaced) })
     }
 
-    private func winner(of known: Set<Int>) -> Int? {
-        let survivors = survivors(of: known)
+    private func winner(of known: Set<Int>, without gone: Set<Int> = []) -> Int? {
+        let survivors = survivors(of: known).subtracting(gone)
         let heads = survivors.filter { candidate in !survivors.contains { writes[$0].past.contains(candidate) } }
         return heads.max { left, right in
             (writes[left].content.rank, writes[left].dot) < (writes[right].content.rank, writes[right].dot)

@@ -26,13 +26,19 @@ final class Network: Sendable {
     private struct State {
         var servers: [String: (index: Int, server: InProcessServer)] = [:]
         var blocked: Set<Direction> = []
+        /// When a machine last came, went, or was cut off.
+        var disturbed: [Int: UInt64] = [:]
+        /// When the network last became whole.
+        var healed: UInt64 = 0
         var weather: Weather
         var random: SplitMix64
         var messages: UInt64 = 0
+        var requests: UInt64 = 0
         var bytes: UInt64 = 0
     }
 
     let scheduler: Scheduler
+    private let watcher = Mutex<(@Sendable ([UInt8], Int) -> Void)?>(nil)
     /// When all is well.
     private let fair: Weather
     private let state: Mutex<State>
@@ -45,21 +51,50 @@ final class Network: Sendable {
         state = Mutex(State(weather: fair, random: random))
     }
 
+    /// Shows whatever is sent to a machine from now on to `inspect`, too.
+    func watch(_ inspect: @escaping @Sendable ([UInt8], Int) -> Void) { watcher.withLock { $0 = inspect } }
+
     static func address(of index: Int) -> String { "http://node-\(index):6830" }
 
     func set(_ weather: Weather) { state.withLock { $0.weather = weather } }
-    func connect(_ index: Int, _ server: InProcessServer) { state.withLock { $0.servers[Network.address(of: index)] = (index, server) } }
-    func disconnect(_ index: Int) { state.withLock { $0.servers[Network.address(of: index)] = nil } }
+    func connect(_ index: Int, _ server: InProcessServer) {
+        disturb(index)
+        state.withLock { $0.servers[Network.address(of: index)] = (index, server) }
+    }
+
+    func disconnect(_ index: Int) {
+        disturb(index)
+        state.withLock { $0.servers[Network.address(of: index)] = nil }
+    }
+
     func block(_ direction: Direction) { state.withLock { _ = $0.blocked.insert(direction) } }
+
+    private func disturb(_ index: Int) {
+        let now = scheduler.now
+        state.withLock { $0.disturbed[index] = now }
+    }
+
+    /// Whether a machine could not be reached from everywhere at some time of a span that ends now. In microseconds.
+    func wasDisturbed(_ index: Int, within span: UInt64) -> Bool {
+        let now = scheduler.now
+        return state.withLock { state in
+            state.servers[Network.address(of: index)] == nil || !state.blocked.isEmpty || state.weather.losesOneIn > 0
+                || now <= (state.disturbed[index] ?? 0) + span || now <= state.healed + span
+        }
+    }
 
     /// Ends all cuts and all bad weather.
     func heal() {
+        let now = scheduler.now
         state.withLock { state in
+            if !state.blocked.isEmpty || state.weather.losesOneIn > 0 { state.healed = now }
             state.blocked = []
             state.weather = fair
         }
     }
 
+    /// Requests besides heartbeats.
+    var requests: UInt64 { state.withLock { $0.requests } }
     var traffic: (messages: UInt64, bytes: UInt64) { state.withLock { ($0.messages, $0.bytes) } }
 
     // MARK: One exchange
@@ -90,10 +125,12 @@ final class Network: Sendable {
             try await scheduler.wait(500)
             throw TransportError("nothing listens at \(request.address)", isUnreachable: true)
         }
+        if request.path != "/sync/heartbeat" { state.withLock { $0.requests += 1 } }
         guard try await carry(Direction(from: from, to: to)) else { throw try await silence(request) }
         let message = InProcessServer.Request(
             request.method.rawValue, request.path, token: request.token, contentType: request.contentType, body: request.body)
         state.withLock { $0.bytes += UInt64(request.body.count) }
+        watcher.withLock { $0 }?(Array(request.path.utf8) + request.body, to)
         if chance(oneIn: state.withLock { $0.weather.doublesOneIn }) {
             // Its answer goes nowhere.
             Task { _ = await server.respond(to: message) }
@@ -142,6 +179,7 @@ final class Network: Sendable {
             throw TransportError("the wait was cancelled", isUnreachable: false)
         }
         state.withLock { $0.bytes += UInt64(piece.count) }
+        watcher.withLock { $0 }?(piece, direction.to)
         // A machine that has died since has taken its connections along.
         guard self.server(at: Network.address(of: direction.from)) != nil else { throw broken }
         return piece

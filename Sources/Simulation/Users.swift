@@ -9,7 +9,11 @@ struct User {
     var operationsLeft: Int
 
     private static let names = ["/a.txt", "/b.psd", "/d/a.txt", "/d/b.psd", "/d/e/c.mov", "/hot.txt"]
+    private static let visibleNames = names.filter(Leaks.shows)
     private static let directories = ["/d", "/d/e", "/g"]
+
+    /// Whether the machine takes part in some of the files only.
+    private var isPartial: Bool { machine.index == world.partialMember }
 
     mutating func work() async {
         while operationsLeft > 0, world.failure == nil {
@@ -32,7 +36,7 @@ struct User {
 
     private mutating func act() async throws {
         switch random.below(20) {
-        case 0...1: try await delete(random.once(in: 4) ? random.pick(User.directories) : somePath())
+        case 0...1: try await delete(random.once(in: 4) ? someDirectory() : somePath())
         case 2 where world.features.movesThings: try await move()
         case 3...5 where world.features.resolvesConflicts: try await resolve()
         case 6: try await makeDirectory()
@@ -42,7 +46,17 @@ struct User {
     }
 
     private mutating func somePath() -> String {
-        random.once(in: 3) ? "/hot.txt" : random.pick(User.names)
+        if isPartial { return random.once(in: 3) ? "/d/a.txt" : random.pick(User.visibleNames) }
+        return random.once(in: 3) ? "/hot.txt" : random.pick(User.names)
+    }
+
+    private mutating func someDirectory() -> String {
+        isPartial ? "/d/e" : random.pick(User.directories)
+    }
+
+    /// Nobody brings what is hidden to where all may see it, nor out of where a machine takes part.
+    private func isAllowed(from source: String, to target: String) -> Bool {
+        isPartial ? Leaks.shows(target) : !world.hasSecrets || Leaks.shows(source) || !Leaks.shows(target)
     }
 
     // MARK: Operations
@@ -51,7 +65,7 @@ struct User {
         let path = somePath()
         let isLarge = world.features.hasLargeFiles && random.once(in: 25)
         // Now and then the same bytes as somebody else's, which is no conflict.
-        var body = random.once(in: 6) ? Array("the same".utf8) : Array("content \(world.nextNumber())".utf8)
+        var body = random.once(in: 6) ? Array("the same".utf8) : Array("\(Leaks.shows(path) ? "content" : Leaks.mark) \(world.nextNumber())".utf8)
         if isLarge { body += random.bytes(300_000 + random.below(400_000)) }
         let content = body
         try await change([path], .write) { machine in
@@ -67,14 +81,14 @@ struct User {
     }
 
     private mutating func makeDirectory() async throws {
-        let path = random.pick(User.directories)
+        let path = someDirectory()
         try await change([path], .write) { machine in (try await machine.request("PUT", "/files\(path)/").status, [], path) }
     }
 
     private mutating func move() async throws {
-        let source = random.once(in: 3) ? random.pick(User.directories) : somePath()
-        let target = random.once(in: 2) ? "/moved-\(world.nextNumber())" : somePath()
-        guard !target.hasPrefix(source), !source.hasPrefix(target) else { return }
+        let source = random.once(in: 3) ? someDirectory() : somePath()
+        let target = random.once(in: 2) ? "\(isPartial ? "/d/new" : "/moved")-\(world.nextNumber())" : somePath()
+        guard !target.hasPrefix(source), !source.hasPrefix(target), isAllowed(from: source, to: target) else { return }
         let body = Array(#"{"to":"\#(target)","replace":true}"#.utf8)
         try await change([source, target], .write) { machine in
             (try await machine.request("PATCH", "/files\(source)", body, contentType: "application/json").status, [], source)
@@ -83,7 +97,7 @@ struct User {
 
     private mutating func copy() async throws {
         let (source, target) = (somePath(), somePath())
-        guard source != target else { return }
+        guard source != target, isAllowed(from: source, to: target) else { return }
         let body = Array(#"{"from":"\#(source)","to":"\#(target)","replace":true}"#.utf8)
         try await change([source, target], .write) { machine in
             (try await machine.request("POST", "/files/copy", body, contentType: "application/json").status, [], target)

@@ -12,15 +12,24 @@ import Synchronization
 final class World: Sendable {
     private struct State {
         var model: Model
-        /// The files' tree of each node as it was last looked at.
-        var trees: [Subtree]
+        /// The state of each node as it was last looked at, and the life that it was in.
+        var shown: [Shown]
         var failure: String?
         var trace: [String] = []
         var digest = SHA256()
         var rootKey = ""
+        /// A token of a key that is revoked.
+        var revokedToken: String?
         var counter = 0
         var busy: [Int: [String]] = [:]
         var commits = 0
+    }
+
+    private struct Shown {
+        var files = Subtree.empty
+        var incarnation: UInt32 = 0
+        /// Who was away for too long, as the node has it.
+        var lapsed: Set<Int> = []
     }
 
     let seed: UInt64
@@ -37,7 +46,8 @@ final class World: Sendable {
         self.keepsTrace = keepsTrace
         network = Network(scheduler: scheduler, seed: seed &+ 1)
         state = Mutex(State(
-            model: Model(nodeCount: features.nodes), trees: Array(repeating: .empty, count: features.nodes)))
+            model: Model(nodeCount: features.nodes, dropsDeletions: features.dropsDeletions),
+            shown: Array(repeating: Shown(), count: features.nodes)))
     }
 
     // MARK: What went on
@@ -68,6 +78,11 @@ final class World: Sendable {
         set { state.withLock { $0.rootKey = newValue } }
     }
 
+    var revokedToken: String? {
+        get { state.withLock { $0.revokedToken } }
+        set { state.withLock { $0.revokedToken = newValue } }
+    }
+
     func withModel<Result: Sendable>(_ body: (inout Model) -> Result) -> Result {
         state.withLock { body(&$0.model) }
     }
@@ -79,6 +94,11 @@ final class World: Sendable {
             return state.counter
         }
     }
+
+    /// The machine that takes part in some of the files only.
+    var partialMember: Int? { features.hasPartialMember ? features.nodes - 1 : nil }
+    /// Whether there is somebody who may not see all.
+    var hasSecrets: Bool { features.hasPartialMember || features.hasProber }
 
     // MARK: Who works on what
 
@@ -105,14 +125,22 @@ final class World: Sendable {
 
     /// Called in the middle of each commit, which is durable by then.
     func committed(_ head: Head, at node: Int) {
-        let before = state.withLock { state in
-            state.commits += 1
-            defer { state.trees[node] = head.commit.files }
-            return state.trees[node]
-        }
         note("node \(node) commits \(head.commit.files.root) by '\(head.commit.cause)'")
         guard let database = databases.withLock({ $0[node] }) else { return }
-        compare(before, head.commit.files, in: database, on: node)
+        let lapsed = lapsedMembers(in: database)
+        let before = state.withLock { state in
+            state.commits += 1
+            defer { state.shown[node] = Shown(files: head.commit.files, incarnation: head.commit.actor.incarnation, lapsed: lapsed) }
+            return state.shown[node]
+        }
+        leaks.withLock { $0.hide(head.commit.files.root, on: node) }
+        if head.commit.cause.contains("settings") { checkAbsence(of: lapsed.subtracting(before.lapsed), at: node) }
+        var occasion = Model.Occasion.ordinary
+        if head.commit.actor.incarnation != before.incarnation {
+            // Of several requests of one commit only the first is named.
+            occasion = head.commit.cause.contains("long absence") || head.commit.cause.contains(" more") ? .startingOver : .renaming
+        }
+        compare(before.files, head.commit.files, in: database, on: node, by: occasion, lapsed)
     }
 
     /// A node has started, from what its disk held: that is compared with all it ever showed.
@@ -120,37 +148,70 @@ final class World: Sendable {
         databases.withLock { $0[machine.index] = node.database }
         withModel { $0.name(machine.index, node.id) }
         let head = node.database.head
-        state.withLock { $0.trees[machine.index] = head.commit.files }
+        let lapsed = lapsedMembers(in: node.database)
+        state.withLock { $0.shown[machine.index] = Shown(files: head.commit.files, incarnation: node.incarnation, lapsed: lapsed) }
         note("node \(machine.index) starts at \(head.commit.files.root)")
         var paths = withModel { $0.paths(on: machine.index) }
-        compare(.empty, head.commit.files, in: node.database, on: machine.index) { paths.remove($0) }
-        if let lost = paths.min() { fail("\(lost) on node \(machine.index): nothing is left of it after a start") }
+        compare(.empty, head.commit.files, in: node.database, on: machine.index, by: .ordinary, lapsed) { paths.remove($0) }
+        for path in paths.sorted() {
+            if let reason = withModel({ $0.observe([], winner: nil, at: path, on: machine.index) }) { return fail("\(reason) (after a start)") }
+        }
     }
 
     private let databases = Mutex<[Int: FileDatabase]>([:])
 
     private func compare(
-        _ before: Subtree, _ after: Subtree, in database: FileDatabase, on node: Int, also visit: (String) -> Void = { _ in }
+        _ before: Subtree, _ after: Subtree, in database: FileDatabase, on node: Int, by occasion: Model.Occasion,
+        _ lapsed: Set<Int>, also visit: (String) -> Void = { _ in }
     ) {
+        withModel { $0.setLapsed(lapsed) }
         do {
             var diff = try TreeDiff(from: before, to: after, in: database.view.reader)
             while let difference = try diff.next() {
                 let path = difference.path.description
                 visit(path)
-                guard let register = difference.after else {
-                    fail("\(path) on node \(node): all that was known of it is gone")
-                    continue
-                }
-                let shown = register.versions.map { version in
+                let shown = (difference.after?.versions ?? []).map { version in
                     Model.Shown(dot: version.dot, content: Model.Content(version.value), hasSeen: { version.past.covers($0) })
                 }
-                let winner = register.winner.dot
-                if let reason = withModel({ $0.observe(shown, winner: winner, at: path, on: node) }) { fail(reason) }
+                let winner = difference.after?.winner.dot
+                if let reason = withModel({ $0.observe(shown, winner: winner, at: path, on: node, by: occasion) }) { fail(reason) }
+                leaks.withLock { $0.hide(difference.after, at: path, on: node) }
             }
         } catch {
             fail("node \(node) cannot read what it committed: \(error)")
         }
     }
+
+    // MARK: Absence
+
+    private static let lapsedDirectory = try? TreePath("/lapsed")
+
+    /// The members that were away for too long, as a node has it.
+    private func lapsedMembers(in database: FileDatabase) -> Set<Int> {
+        guard features.dropsDeletions, let directory = World.lapsedDirectory, let documents = try? database.view.documents(in: directory) else { return [] }
+        return Set(documents.compactMap { NodeID($0.name) }.compactMap { id in withModel { $0.index(of: id) } })
+    }
+
+    /// Nobody is said to be away who was there all the time.
+    private func checkAbsence(of members: Set<Int>, at node: Int) {
+        let span = UInt64(Features.retention) * 1_000_000
+        for member in members.sorted() where !network.wasDisturbed(member, within: 2 * span) {
+            fail("node \(node) says that node \(member) was away for too long, which was there all the time")
+        }
+    }
+
+    // MARK: Secrets
+
+    private let leaks = Mutex(Leaks())
+
+    /// Looks at bytes that go to somebody who may see a part of the files only.
+    func inspect(_ bytes: [UInt8], asked: [UInt8] = [], to receiver: @autoclosure () -> String) {
+        guard let found = leaks.withLock({ $0.find(in: bytes, asked: asked) }) else { return }
+        fail("\(found) goes to \(receiver()), who may not see it")
+    }
+
+    /// An object that those who see a part only must not get.
+    var someSecret: (chunk: ContentHash, root: ContentHash)? { leaks.withLock { $0.some } }
 }
 
 extension Model.Content {

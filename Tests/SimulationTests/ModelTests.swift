@@ -96,4 +96,51 @@ struct ModelTests {
         #expect(model.visible(on: 1)["/f"]?.losers == [])
         _ = second
     }
+
+    // MARK: Absence
+
+    private func deleted(dropping: Bool = true) -> (Model, Dot) {
+        var model = Model(nodeCount: 2, dropsDeletions: dropping)
+        for (index, node) in nodes.enumerated() { model.name(index, node) }
+        let (file, deletion) = (dot(1, by: 0), dot(2, by: 0))
+        for node in 0...1 { #expect(model.observe([shown(file, "a")], winner: file, at: "/f", on: node) == nil) }
+        let gone = Model.Shown(dot: deletion, content: .nothing, hasSeen: { _ in true })
+        #expect(model.observe([gone], winner: deletion, at: "/f", on: 0) == nil)
+        return (model, deletion)
+    }
+
+    @Test func `A deletion that goes too early is found`() {
+        var (model, _) = deleted()
+        #expect(model.observe([], winner: nil, at: "/f", on: 0)?.contains("before all members had it") == true)
+    }
+
+    @Test func `A deletion goes when everybody has it, or those who do not were away for too long`() {
+        var (model, deletion) = deleted()
+        model.setLapsed([1])
+        #expect(model.observe([], winner: nil, at: "/f", on: 0) == nil)
+        (model, _) = deleted()
+        let gone = Model.Shown(dot: deletion, content: .nothing, hasSeen: { _ in true })
+        #expect(model.observe([gone], winner: deletion, at: "/f", on: 1) == nil)
+        #expect(model.observe([], winner: nil, at: "/f", on: 0) == nil)
+        // What it deleted must not come back all the same.
+        let file = dot(1, by: 0)
+        #expect(model.observe([shown(file, "a")], winner: file, at: "/f", on: 0)?.contains("is back") == true)
+    }
+
+    @Test func `Where deletions stay, one that goes is found`() {
+        var (model, _) = deleted(dropping: false)
+        #expect(model.observe([], winner: nil, at: "/f", on: 0)?.contains("is gone") == true)
+    }
+
+    @Test func `A node that is put back to an old copy knows what it knew, and what it alone wrote since is not waited for`() {
+        var model = model()
+        let (first, second) = (dot(1, by: 0), dot(2, by: 0))
+        for node in 0...1 { #expect(model.observe([shown(first, "a")], winner: first, at: "/f", on: node) == nil) }
+        let copy = model.copy(of: 0)
+        #expect(model.observe([shown(second, "b")], winner: second, at: "/f", on: 0) == nil)
+        #expect(model.checkComplete(1) != nil)
+        model.restore(0, to: copy)
+        #expect(model.observe([shown(first, "a")], winner: first, at: "/f", on: 0) == nil)
+        #expect(model.checkComplete(1) == nil)
+    }
 }

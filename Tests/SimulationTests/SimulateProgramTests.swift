@@ -28,7 +28,7 @@ struct SimulateProgramTests {
     }
 
     @Test func `A seed is a run, to the byte`() async throws {
-        let small = #"{"nodes":3,"topology":"ring","operations":60,"hasPartitions":true,"hasCrashes":true,"hasBadWeather":true,"hasWrongClocks":true,"hasFullDisks":true,"movesThings":true,"resolvesConflicts":true,"hasLargeFiles":true,"switchesAtCalls":false,"pause":200}"#
+        let small = #"{"nodes":3,"topology":"ring","operations":60,"hasPartitions":true,"hasCrashes":true,"hasBadWeather":true,"hasWrongClocks":true,"hasFullDisks":true,"movesThings":true,"resolvesConflicts":true,"hasLargeFiles":true,"switchesAtCalls":false,"pause":200,"hasPartialMember":false,"hasHiddenNodes":false,"hasOldCopies":true,"dropsDeletions":true,"hasProber":true}"#
         let runs = [try await simulate(["--seed", "11", "--trace", "--features", small]), try await simulate(["--seed", "11", "--trace", "--features", small])]
         #expect(runs[0].status == 0, Comment(rawValue: String(runs[0].output.suffix(2000))))
         #expect(runs[0].output.split(separator: "\n").count > 50)

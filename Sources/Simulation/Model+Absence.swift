@@ -1,0 +1,39 @@
+import Causality
+
+/// Nodes that are away for too long, that are put back to old copies of themselves, and deletions that go.
+extension Model {
+    /// What a node knew at some time, as its copy holds it.
+    struct Copy: Sendable {
+        fileprivate var seen: [String: Set<Int>]
+    }
+
+    func copy(of node: Int) -> Copy { Copy(seen: seen[node]) }
+
+    /// A node goes on from an old copy. What it wrote since and nobody else has is lost, as whoever does so knows.
+    mutating func restore(_ node: Int, to copy: Copy) {
+        forgotten[node].merge(seen[node]) { $0.union($1) }
+        seen[node] = copy.seen
+        dropped[node] = [:]
+        abandonRequests(to: node)
+    }
+
+    /// Takes note of who does not count any more.
+    mutating func setLapsed(_ nodes: Set<Int>) { lapsed = nodes }
+
+    /// What all who count have seen of a path.
+    func commonKnowledge(of path: String, besides node: Int) -> Set<Int> {
+        var common: Set<Int>?
+        for other in seen.indices where other != node && !lapsed.contains(other) {
+            let known = (seen[other][path] ?? []).union(forgotten[other][path] ?? [])
+            common = common?.intersection(known) ?? known
+        }
+        return common ?? []
+    }
+
+    func everybodyHas(_ write: Int, at path: String, besides node: Int) -> Bool {
+        seen.indices.allSatisfy { other in
+            other == node || lapsed.contains(other) || seen[other][path]?.contains(write) == true
+                || forgotten[other][path]?.contains(write) == true
+        }
+    }
+}
