@@ -186,12 +186,32 @@ struct PathHistory {
             do {
                 states[index].register = try commit.files.entry(at: path, in: database.nodes)?.register
             } catch let error as StoreError where error.code == .missing || error.code == .damaged {
-                // Collected; what is left of the path's history is older or newer.
-                states[index].register = index > 0 ? try register(index - 1) : nil
+                // Collected; a later commit may have been kept for this path, and what is left of its history is older or newer.
+                let newer = index > 0 ? states[index - 1].time : nil
+                states[index].register =
+                    if let kept = try keptRegister(after: time, before: newer) { kept } else { index > 0 ? try register(index - 1) : nil }
             }
         }
         states[index].isRead = true
         return states[index].register
+    }
+
+    /// The register in the first state after a time that is kept for the path and can be read; nil if there is none. O(commits in between).
+    ///
+    /// - Parameter end: the path may have changed then; nil for no such time.
+    private func keptRegister(after time: Timestamp, before end: Timestamp?) throws -> Register?? {
+        let history = database.history
+        var next = try history.nextTime(after: time)
+        while let candidate = next, end.map({ candidate < $0 }) ?? true {
+            next = try history.nextTime(after: candidate)
+            guard settings.reason(for: path, from: candidate, until: next, now: now) != nil,
+                let past = try history.commit(at: candidate), let commit = try history.commit(past.hash)
+            else { continue }
+            do {
+                return .some(try commit.files.entry(at: path, in: database.nodes)?.register)
+            } catch let error as StoreError where error.code == .missing || error.code == .damaged {}
+        }
+        return nil
     }
 
     /// The versions that came with the next older commit that brought any which are kept; nil at the end.

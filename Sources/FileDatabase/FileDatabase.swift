@@ -106,6 +106,10 @@ public final class FileDatabase: Sendable {
         nodes = StoredNodes(store: store, cache: NodeCache(limit: Limits.cachedNodes))
         self.threads = threads
         let (head, isLost) = try FileDatabase.findHead(in: store, actor: actor, mayBeginAnew: mayBeginAnew)
+        if head.hash == nil, isLost != nil {
+            // What the index still has of such a log may be damaged as well, and would pass for here: it is brought anew.
+            _ = try store.sweep(before: store.startOfCollection(), except: Marks(), removes: true) { _ in }
+        }
         current = Mutex(Current(head, holds))
         opened = head
         lostHead = isLost

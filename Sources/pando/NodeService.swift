@@ -48,9 +48,10 @@ struct NodeService: Service {
             print("root key (shown this once; whoever has it may do everything): \(rootKey)")
         }
         for peer in settings.peers { _ = try await node.addPeer(address: peer, label: nil, syncPaths: settings.syncPaths, token: nil) }
+        // Before that, not even the owner's token would be good.
+        await node.recoverCluster()
         print("node \(node.id.short) listens at \(url)")
         fflush(nil)
-        await node.recoverCluster()
         node.startCare(settings.care)
         if !settings.isManual {
             node.goLive()
@@ -61,7 +62,7 @@ struct NodeService: Service {
 
     /// Tries until the member answers: it may be started after this node.
     private func joinCluster(_ join: (address: String, token: String, fingerprint: String?)) async throws {
-        if node.hasCluster {
+        if node.hasCluster || node.hasLostCluster {
             node.logger.notice("a member of a cluster already; --join is not needed any more")
             return
         }
