@@ -1,6 +1,7 @@
 import Content
 import FileDatabase
 import Merkle
+import Objects
 import Platform
 import Synchronization
 
@@ -128,11 +129,14 @@ public final class FolderSync: Sendable {
 
     /// An error in words for people.
     public static func words(_ error: any Error) -> String {
-        switch error {
-        case let error as FolderError: error.reason
-        case let error as DiskError where error.code == .full: "the disk is full; with more room the sync goes on where it stopped"
-        case let error as DatabaseError where error.code == .full: "the disk is full; with more room the sync goes on where it stopped"
-        default: "\(error)"
-        }
+        let isFull =
+            switch error {
+            case let error as FolderError: error.code == .full
+            case let error as DiskError: error.code == .full
+            case let error as StoreError: error.code == .full
+            case let error as DatabaseError: error.code == .full
+            default: false
+            }
+        return isFull ? "the disk is full; with more room the sync goes on where it stopped" : "\(error)"
     }
 }

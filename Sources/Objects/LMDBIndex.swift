@@ -191,7 +191,6 @@ extension LMDBIndex {
     }
 
     static func check(_ code: Int32, _ operation: String) throws(StoreError) {
-        guard code != 0 else { return }
-        throw StoreError(.index, "index: \(operation): \(String(cString: mdb_strerror(code)))")
+        try StoreError.check(code, "index", operation)
     }
 }

@@ -137,7 +137,6 @@ extension LMDBTable {
     }
 
     private static func check(_ code: Int32, _ operation: String) throws(StoreError) {
-        guard code != 0 else { return }
-        throw StoreError(.index, "table: \(operation): \(String(cString: mdb_strerror(code)))")
+        try StoreError.check(code, "table", operation)
     }
 }

@@ -212,7 +212,5 @@ extension UnsafeRawBufferPointer {
 }
 
 private func check(_ code: Int32, _ operation: String) throws(StoreError) {
-    guard code != 0 else { return }
-    let isFull = code == MDB_MAP_FULL || code == 28
-    throw StoreError(isFull ? .full : .index, "tables: \(operation): \(String(cString: mdb_strerror(code)))")
+    try StoreError.check(code, "tables", operation)
 }
