@@ -28,7 +28,7 @@ public final class LMDBIndex: ObjectIndex, @unchecked Sendable {
             try LMDBIndex.check(mdb_env_set_maxdbs(environment, 2), "databases")
             // No read-ahead: lookups by hash have no locality.
             let flags = UInt32(MDB_NOTLS) | UInt32(MDB_NORDAHEAD)
-            try LMDBIndex.check(mdb_env_open(environment, directory, flags, 0o600), "open \(directory)")
+            try LMDBEnvironment.open(environment, directory, flags: flags, place: "index")
             var transaction: OpaquePointer?
             try LMDBIndex.check(mdb_txn_begin(environment, nil, 0, &transaction), "begin")
             do throws(StoreError) {

@@ -21,8 +21,7 @@ public final class LMDBTable: OrderedTable, @unchecked Sendable {
         do throws(StoreError) {
             try LMDBTable.check(mdb_env_set_mapsize(environment, LMDBTable.mapSize), "map size")
             try LMDBTable.check(mdb_env_set_maxreaders(environment, LMDBTable.maximumReaders), "readers")
-            try LMDBTable.check(
-                mdb_env_open(environment, directory, UInt32(MDB_NOTLS) | UInt32(MDB_NORDAHEAD), 0o600), "open \(directory)")
+            try LMDBEnvironment.open(environment, directory, flags: UInt32(MDB_NOTLS) | UInt32(MDB_NORDAHEAD), place: "table")
             var transaction: OpaquePointer?
             try LMDBTable.check(mdb_txn_begin(environment, nil, 0, &transaction), "begin")
             let code = mdb_dbi_open(transaction, nil, 0, &database)

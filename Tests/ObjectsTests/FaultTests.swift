@@ -274,4 +274,25 @@ struct FaultTests {
         let error = #expect(throws: StoreError.self) { _ = try fixture.open() }
         #expect(error?.code == .index)
     }
+
+    @Test("An index that was cut off is refused at its start, instead of being read behind its end")
+    func indexCutOff() throws {
+        let directory = try TemporaryDirectory()
+        let path = try directory.directory("index")
+        var random = SplitMix64(seed: 1)
+        let entries = (0..<5000).map { number in
+            (PreparedObject.random(&random).hash, Location(
+                position: LogPosition(segment: 1, offset: UInt64(number)), storedLength: 1, rawLength: 1, kind: .chunk, codec: .raw))
+        }
+        func fill() throws {
+            try LMDBIndex(directory: path).insert(entries, checkpoint: Checkpoint(position: LogPosition(segment: 1, offset: 0), head: nil))
+        }
+        try fill()
+        #expect(try LMDBIndex(directory: path).count() == Set(entries.map(\.0)).count)
+        let file = try FileHandle(forUpdating: URL(filePath: path + "/data.mdb"))
+        try file.truncate(atOffset: try file.seekToEnd() / 2)
+        try file.close()
+        let error = #expect(throws: StoreError.self) { try LMDBIndex(directory: path) }
+        #expect(error?.code == .index)
+    }
 }
