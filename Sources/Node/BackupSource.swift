@@ -15,7 +15,7 @@ public struct BackupSource: Sendable {
     /// Bytes that are read and checked together.
     private static let pieceSize = 4 << 20
     /// Pieces that are read and checked while one is written.
-    private static let readAhead = 3
+    private static let readAhead = 8
 
     public let description: BackupDescription
     private let database: FileDatabase
@@ -76,16 +76,21 @@ private struct BackupPiece: Sendable {
         var bytes = head
         bytes.reserveCapacity(Int(end - start))
         for (hash, location) in objects {
-            let stored = try store.readStored(location, hash: hash)
-            do {
-                _ = try PreparedObject(
-                    checking: hash, location.kind, location.codec, rawLength: Int(location.rawLength), stored: stored)
-            } catch {
-                throw BackupError("\(location.kind) \(hash) is damaged here; run 'pando verify', and heal it from a peer before the backup")
+            location.frameHeader(hash).encode(to: &bytes)
+            let start = bytes.count
+            bytes.append(contentsOf: repeatElement(0, count: Int(location.storedLength)))
+            try bytes.withUnsafeMutableBytes { bytes in
+                let stored = UnsafeMutableRawBufferPointer(rebasing: bytes[start...])
+                try store.readStored(location, hash: hash, into: stored)
+                guard PreparedObject.isWhole(
+                    UnsafeRawBufferPointer(stored), hash, location.kind, location.codec, rawLength: Int(location.rawLength))
+                else {
+                    throw BackupError("\(location.kind) \(hash) is damaged here; run 'pando verify', and heal it from a peer before the backup")
+                }
             }
-            ObjectFrame(header: location.frameHeader(hash), stored: stored).encode(to: &bytes)
         }
-        return bytes + tail
+        bytes += tail
+        return bytes
     }
 }
 

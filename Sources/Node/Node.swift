@@ -126,7 +126,7 @@ public final class Node: Sendable {
         logger = options.logger
         careRecord = CareRecordFile(directory: options.directory, now: clock.date, logger: options.logger)
         careTasks = CareTasks(clock: clock, events: events)
-        careThreads = database.threads.isInline ? database.threads : BlockingThreads(count: CareTask.Kind.allCases.count, name: "care")
+        careThreads = database.threads.isInline ? database.threads : BlockingThreads(count: CareTask.Kind.allCases.count, name: "care", givesWay: true)
         retention = options.retention
         // Under the directory's lock, which the database holds, and before anything is written.
         let loss = database.lostHead ?? (database.head.hash == nil ? "the log is gone" : nil)

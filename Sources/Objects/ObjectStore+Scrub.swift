@@ -1,6 +1,5 @@
 import Content
 import Platform
-import Synchronization
 
 /// How to scrub.
 public struct ScrubOptions: Sendable {
@@ -73,9 +72,6 @@ public struct ScrubReport: Sendable {
 }
 
 extension ObjectStore {
-    /// Between two looks at whether to go on.
-    private static let scrubStep: UInt64 = 1 << 20
-
     /// Reads the log from the disk again and compares every record with its hash. What is damaged counts as absent from then
     /// on. Blocks.
     public func scrub(
@@ -83,65 +79,11 @@ extension ObjectStore {
     ) throws(StoreError) -> ScrubReport {
         let started = ContinuousClock.now
         let end = log.withLock { $0.position }
-        let start = options.from ?? LogPosition(segment: 0, offset: 0)
-        var report = ScrubReport()
-        var state = ScrubProgress(position: start)
-        var pace = Pace(bytesPerSecond: options.bytesPerSecond)
-        let segments = try segmentNumbers().filter { $0 <= end.segment }
-        for segment in segments {
-            guard let size = try size(of: segment) else { continue }
-            state.totalBytes += segment == end.segment ? min(size, end.offset) : size
-            if segment < start.segment { state.doneBytes += size }
-            if segment == start.segment { state.doneBytes += min(size, start.offset) }
-        }
-        for segment in segments where segment >= start.segment {
-            var reader: SegmentReader
-            do throws(StoreError) {
-                reader = try self.reader(
-                    of: segment, from: segment == start.segment ? start.offset : 0, to: segment == end.segment ? end.offset : nil, isFresh: true)
-            } catch {
-                // Compaction may have removed it since; what was in it comes later.
-                if try size(of: segment) == nil { continue }
-                throw error
-            }
-            var (read, offset): (UInt64, UInt64) = (0, reader.offset)
-            func account() {
-                pace.use(reader.bytesRead - read)
-                state.doneBytes += reader.offset - offset
-                (read, offset) = (reader.bytesRead, reader.offset)
-                state.position = LogPosition(segment: segment, offset: offset)
-                state.damaged = report.damaged.count
-                progress(state)
-            }
-            while let step = try reader.next() {
-                switch step {
-                case .damage(let place): report.add(place)
-                case .record(let header, let place):
-                    report.records += 1
-                    report.bytes += UInt64(RecordHeader.byteCount) + UInt64(header.storedLength)
-                    if header.isWhole(try reader.payload(of: header, at: place)) { break }
-                    guard let location = header.location(at: place) else {
-                        report.add(place)
-                        break
-                    }
-                    // An old copy is nobody's.
-                    guard try self.place(of: header.hash) == location else { break }
-                    damaged.withLock { _ = $0.insert(header.hash) }
-                    report.add(DamagedObject(hash: header.hash, kind: location.kind, position: location.position))
-                }
-                guard reader.offset - offset >= ObjectStore.scrubStep else { continue }
-                account()
-                if isCancelled() {
-                    report.next = state.position
-                    break
-                }
-            }
-            if report.next != nil { break }
-            account()
-        }
-        if report.next == nil { try findLost(until: end, &report) }
-        report.seconds = (ContinuousClock.now - started) / .seconds(1)
-        return report
+        var scrub = try Scrub(self, options, until: end)
+        try scrub.run(isCancelled, progress)
+        if scrub.report.next == nil { try findLost(until: end, &scrub.report) }
+        scrub.report.seconds = (ContinuousClock.now - started) / .seconds(1)
+        return scrub.report
     }
 
     /// Whether objects are here, for all that the index and the segments' sizes tell.

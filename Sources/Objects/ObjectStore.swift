@@ -43,17 +43,20 @@ public struct PreparedObject: Sendable {
     public init(
         checking hash: ContentHash, _ kind: ObjectKind, _ codec: Codec, rawLength: Int, stored: [UInt8]
     ) throws(MalformedBytes) {
-        switch codec {
-        case .raw:
-            guard stored.count == rawLength, ContentHash(of: kind, stored) == hash else {
-                throw MalformedBytes("object \(hash) has other bytes than its hash says")
-            }
-        case .zstd:
-            guard let raw = stored.withUnsafeBytes({ Compression.decompress($0, rawLength: rawLength) }),
-                ContentHash(of: kind, raw) == hash
-            else { throw MalformedBytes("object \(hash) has other bytes than its hash says") }
+        guard stored.withUnsafeBytes({ PreparedObject.isWhole($0, hash, kind, codec, rawLength: rawLength) }) else {
+            throw MalformedBytes("object \(hash) has other bytes than its hash says")
         }
         self.init(verified: hash, kind, codec, rawLength: rawLength, stored: stored)
+    }
+
+    /// Whether stored bytes decompress to a length and have a hash.
+    public static func isWhole(
+        _ stored: UnsafeRawBufferPointer, _ hash: ContentHash, _ kind: ObjectKind, _ codec: Codec, rawLength: Int
+    ) -> Bool {
+        switch codec {
+        case .raw: stored.count == rawLength && ContentHash(of: kind, stored) == hash
+        case .zstd: Compression.decompress(stored, rawLength: rawLength).map { ContentHash(of: kind, $0) } == hash
+        }
     }
 
     /// The bytes before compression.

@@ -27,6 +27,8 @@ struct SegmentReader {
     private var bytes: [UInt8] = []
     /// Where in the file `bytes` begins.
     private var base: UInt64 = 0
+    /// Up to where the medium was asked.
+    private var asked: UInt64 = 0
 
     init(
         _ file: any DiskFile, segment: UInt32, from offset: UInt64, to end: UInt64, window: Int = SegmentReader.payloadWindow,
@@ -74,7 +76,7 @@ struct SegmentReader {
         let needed = start + UInt64(count)
         if start >= base, needed <= base + UInt64(bytes.count) { return }
         let length = max(count, Int(min(UInt64(window), end > start ? end - start : 0)))
-        if isFresh { file.forgetCached(start..<start + UInt64(length)) }
+        if isFresh { ask(start, length) }
         var failure: DiskError?
         bytes = [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
             do throws(DiskError) {
@@ -86,6 +88,16 @@ struct SegmentReader {
         base = start
         if let failure { throw StoreError(failure) }
         bytesRead += UInt64(bytes.count)
+    }
+
+    /// Asks the medium for bytes, and for another window behind them: it reads that while these are looked at.
+    private mutating func ask(_ start: UInt64, _ length: Int) {
+        let first = max(start, asked)
+        let last = min(max(end, start), start + UInt64(length + window))
+        guard first < last else { return }
+        file.forgetCached(first..<last)
+        file.prefetch(first..<last)
+        asked = last
     }
 
     /// The next place at which a whole header stands.

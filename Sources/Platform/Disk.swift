@@ -29,10 +29,13 @@ public protocol DiskFile: AnyObject, Sendable {
     func startWriting(_ range: Range<UInt64>)
     /// Asks the system to forget what it keeps of these bytes in memory, so that the next read comes from the medium. Only a hint.
     func forgetCached(_ range: Range<UInt64>)
+    /// Asks the system to read these bytes into memory, and does not wait for them. Only a hint.
+    func prefetch(_ range: Range<UInt64>)
 }
 
 extension DiskFile {
     public func forgetCached(_ range: Range<UInt64>) {}
+    public func prefetch(_ range: Range<UInt64>) {}
 }
 
 /// What the disk said.

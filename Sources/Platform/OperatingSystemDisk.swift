@@ -180,4 +180,10 @@ final class OperatingSystemFile: DiskFile {
         _ = posix_fadvise(descriptor, off_t(start), off_t(end - start), POSIX_FADV_DONTNEED)
         #endif
     }
+
+    func prefetch(_ range: Range<UInt64>) {
+        #if canImport(Glibc)
+        _ = posix_fadvise(descriptor, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_WILLNEED)
+        #endif
+    }
 }

@@ -10,13 +10,16 @@ public final class BlockingThreads: Sendable {
     /// everything has to happen in the same order each time.
     public let isInline: Bool
 
-    /// - Parameter count: 0 for no threads at all: work is done by the caller, before the call returns.
-    public init(count: Int, name: String) {
+    /// - Parameters:
+    ///   - count: 0 for no threads at all: work is done by the caller, before the call returns.
+    ///   - givesWay: whether all other threads go first where there are too few processors. So do threads that these start.
+    public init(count: Int, name: String, givesWay: Bool = false) {
         let queue = WorkQueue()
         self.queue = queue
         isInline = count == 0
         for index in 0..<count {
             let thread = Thread {
+                if givesWay { BlockingThreads.giveWay() }
                 while let work = queue.next() { work() }
             }
             thread.name = "\(name)-\(index)"
@@ -27,6 +30,16 @@ public final class BlockingThreads: Sendable {
 
     deinit {
         queue.close()
+    }
+
+    /// Lowers the priority of the thread that calls.
+    private static func giveWay() {
+        #if canImport(Darwin)
+        pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0)
+        #elseif os(Linux)
+        // On Linux each thread has a nice value of its own, and 0 is the thread that calls: setpriority(2), "C library/kernel differences".
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+        #endif
     }
 
     /// Runs `body` on one of the threads. Work that waits is done in the order of the calls.

@@ -44,7 +44,14 @@ final class BackupPart {
     }
 
     func append(_ bytes: [UInt8]) throws {
-        do { try handle.write(contentsOf: Data(bytes)) } catch { throw Failure("cannot write \(path): \(error.localizedDescription)") }
+        do {
+            try bytes.withUnsafeBytes { bytes in
+                guard let start = bytes.baseAddress else { return }
+                try handle.write(contentsOf: Data(bytesNoCopy: UnsafeMutableRawPointer(mutating: start), count: bytes.count, deallocator: .none))
+            }
+        } catch {
+            throw Failure("cannot write \(path): \(error.localizedDescription)")
+        }
     }
 
     /// Makes it durable and moves it to its place.
