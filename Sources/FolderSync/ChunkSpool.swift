@@ -56,9 +56,8 @@ final class ChunkSpool: Sendable {
     /// The bytes at a place; nil if they are not there.
     func read(_ place: IndexView.ChunkPlace) throws -> [UInt8]? {
         guard let file = try directory.file(ChunkSpool.name(place.file - FolderIndex.spoolBase)) else { return nil }
-        var bytes = [UInt8](repeating: 0, count: Int(place.size))
-        let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: place.offset) }
-        return count == bytes.count ? bytes : nil
+        let bytes = try file.read(Int(place.size), at: place.offset)
+        return bytes.count == Int(place.size) ? bytes : nil
     }
 
     /// Lets go of all chunks but these, and of the room that they took.

@@ -92,9 +92,8 @@ final class FolderChunks: ChunkHolder {
             note(.changed(file: place.file))
             return nil
         }
-        var bytes = [UInt8](repeating: 0, count: Int(place.size))
-        let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: place.offset) }
-        if count == bytes.count {
+        let bytes = try file.read(Int(place.size), at: place.offset)
+        if bytes.count == Int(place.size) {
             let found = ContentHash(of: .chunk, bytes)
             if found == hash { return bytes }
             // The place of another chunk, whose hash begins alike.
@@ -112,9 +111,8 @@ final class FolderChunks: ChunkHolder {
 
     private func read(_ hash: ContentHash, _ place: Place) throws -> [UInt8]? {
         guard let file = try directory(place.directory)?.file(place.name) else { return nil }
-        var bytes = [UInt8](repeating: 0, count: Int(place.size))
-        let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: place.offset) }
-        return count == bytes.count && ContentHash(of: .chunk, bytes) == hash ? bytes : nil
+        let bytes = try file.read(Int(place.size), at: place.offset)
+        return bytes.count == Int(place.size) && ContentHash(of: .chunk, bytes) == hash ? bytes : nil
     }
 
     private func open(_ id: UInt64) throws -> OpenFile? {

@@ -21,9 +21,9 @@ public protocol FolderRemote: Sendable {
     func exchange() async throws -> ExchangeOutcome
     /// The first half of it alone.
     func pull() async throws
-    /// Brings chunks, and hands them out as they come, checked against their hashes, in any order. One that the server does not
-    /// have any more is left out.
-    func fetch(_ wanted: [WantedChunk], _ deliver: @escaping @Sendable (WantedChunk, [UInt8]) async throws -> Void) async throws
+    /// Brings chunks, and hands them out as they come, checked against their hashes, some at a time, in any order. One that the server does not
+    /// have any more is left out. `deliver` is called on threads that may block.
+    func fetch(_ wanted: [WantedChunk], _ deliver: @escaping @Sendable ([ArrivedChunk]) throws -> Void) async throws
     /// Begins and ends to exchange changes by itself, as they happen.
     func goLive()
     func stopLive()

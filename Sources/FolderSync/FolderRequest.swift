@@ -101,7 +101,7 @@ private struct NoRemote: FolderRemote {
     func meet() async throws { throw FolderError(.unreachable, "not connected") }
     func exchange() async throws -> ExchangeOutcome { throw FolderError(.unreachable, "not connected") }
     func pull() async throws { throw FolderError(.unreachable, "not connected") }
-    func fetch(_ wanted: [WantedChunk], _ deliver: @escaping @Sendable (WantedChunk, [UInt8]) async throws -> Void) async throws {
+    func fetch(_ wanted: [WantedChunk], _ deliver: @escaping @Sendable ([ArrivedChunk]) throws -> Void) async throws {
         throw FolderError(.unreachable, "some of the content is not here; it comes once the server can be reached")
     }
     func goLive() {}

@@ -63,30 +63,24 @@ extension FolderState {
                 placement = try await settle(placement)
             } while last != nil
         }
+        var ready = FetchedBatch()
         repeat {
             let (before, position) = (placement, last)
-            let batch: (placement: Placement, items: [PlacementItem], last: TreePath?) = try await threads.run {
+            let prepared: (placement: Placement, items: [PlacementItem], last: TreePath?) = try await threads.run {
                 var placement = before
                 let (items, last) = try placement.prepare(after: position)
                 return (placement, items, last)
             }
-            last = batch.last
-            let (arrived, refused, failure) = await fetch(batch.items, from: remote)
-            let whole = batch.items.filter { $0.missing.allSatisfy { arrived.contains($0.hash) } }
-            placement = try await threads.run {
-                var placement = batch.placement
-                for (path, reason) in refused { placement.note(.blocked, path, reason) }
-                let finished = try placement.finish(whole)
-                try placement.moveIn(finished)
-                return placement
-            }
-            placement.outcome.fetched += Set(whole.flatMap(\.missing)).reduce(0) { $0 + UInt64($1.size) }
-            if whole.count < batch.items.count { placement.outcome.isIncomplete = true }
-            placement = try await settle(placement)
-            report(placement.outcome)
-            if let failure { throw failure }
-            try Task.checkCancellation()
-        } while last != nil
+            (placement, last) = (prepared.placement, prepared.last)
+            // The content of one batch comes while the batch before is made durable and moved in.
+            async let coming = fetch(prepared.items, from: remote)
+            placement = try await moveIn(ready, placement, report)
+            ready = await coming
+        } while last != nil && ready.failure == nil && !Task.isCancelled
+        placement = try await moveIn(ready, placement, report)
+        placement = try await settle(placement)
+        if let failure = ready.failure { throw failure }
+        try Task.checkCancellation()
         let end = placement
         return try await threads.run { [incoming] in
             var placement = end
@@ -96,51 +90,112 @@ extension FolderState {
         }
     }
 
+    /// Makes the content of a batch durable and moves it in. What the batch before has moved in becomes durable by the same sync of the file
+    /// system, and only then goes into the index.
+    private func moveIn(_ batch: FetchedBatch, _ placement: Placement, _ report: (PlacementOutcome) -> Void) async throws -> Placement {
+        if batch.items.isEmpty { return placement }
+        let whole = batch.items.filter { $0.missing.allSatisfy { batch.arrived.contains($0.hash) } }
+        let (begun, finished): (Placement, [PlacementItem]) = try await database.threads.run {
+            var placement = placement
+            for (path, reason) in batch.refused { placement.note(.blocked, path, reason) }
+            let finished = try placement.finish(whole)
+            return (placement, finished)
+        }
+        let settled = try await settle(begun, isDurable: !finished.isEmpty)
+        var placement = try await database.threads.run {
+            var placement = settled
+            try placement.moveIn(finished)
+            return placement
+        }
+        placement.outcome.fetched += Set(whole.flatMap(\.missing)).reduce(0) { $0 + UInt64($1.size) }
+        if whole.count < batch.items.count { placement.outcome.isIncomplete = true }
+        report(placement.outcome)
+        return placement
+    }
+
     /// Makes what was done durable, first in the folder and then in the index.
-    private func settle(_ placement: Placement) async throws -> Placement {
+    /// - Parameter isDurable: whether it is in the folder already.
+    private func settle(_ placement: Placement, isDurable: Bool = false) async throws -> Placement {
         var placement = placement
         let (edits, changes) = placement.takeResults()
         if edits.isEmpty, changes.isEmpty { return placement }
         // Or a power cut could take files back that the index knows, and they would count as deleted by hand.
-        if !changes.isEmpty { try await database.threads.run { [root] in try root.syncFileSystem() } }
+        if !changes.isEmpty, !isDurable { try await database.threads.run { [root] in try root.syncFileSystem() } }
         try await store(placed: edits, changes)
         return placement
     }
 
+    /// Files on their way in, and what has come of their content.
+    private struct FetchedBatch: Sendable {
+        var items: [PlacementItem] = []
+        var arrived: Set<ContentHash> = []
+        /// What the disk did not take.
+        var refused: [TreePath: String] = [:]
+        /// What broke it off.
+        var failure: (any Error)?
+    }
+
+    /// Where a chunk goes.
+    private struct Target: Sendable {
+        var name: [UInt8]
+        var offset: UInt64
+        /// The file of which it is all there is, and what that replaces: it needs nothing more but its times and modes.
+        var whole: (file: FileValue, oldMode: UInt16?)?
+    }
+
     /// Fetches what the files lack, each chunk once, straight into the files beside the folder.
-    /// - Returns: the chunks that came, what the disk did not take, and what broke it off.
-    private func fetch(
-        _ items: [PlacementItem], from remote: any FolderRemote
-    ) async -> (arrived: Set<ContentHash>, refused: [TreePath: String], failure: (any Error)?) {
-        var targets: [ContentHash: [(name: [UInt8], offset: UInt64)]] = [:]
+    private func fetch(_ items: [PlacementItem], from remote: any FolderRemote) async -> FetchedBatch {
+        var batch = FetchedBatch(items: items)
+        var targets: [ContentHash: [Target]] = [:]
         var wanted: [WantedChunk] = []
         for item in items {
+            let isWhole = item.chunks.count == 1 && !item.isBegun
             for chunk in item.missing {
                 if targets[chunk.hash] == nil { wanted.append(chunk) }
-                targets[chunk.hash, default: []].append((item.temporary, chunk.offset))
+                targets[chunk.hash, default: []].append(Target(
+                    name: item.temporary, offset: chunk.offset,
+                    whole: isWhole ? item.file.map { ($0, item.row?.status.mode) } : nil))
             }
         }
-        if wanted.isEmpty { return ([], [:], nil) }
+        if wanted.isEmpty { return batch }
         let arrived = Mutex<Set<ContentHash>>([])
         let refused = Mutex<[TreePath: String]>([:])
         let places = targets
         do {
-            try await remote.fetch(wanted) { [incoming, database] chunk, bytes in
-                do {
-                    try await database.threads.run {
-                        for target in places[chunk.hash] ?? [] {
-                            try bytes.withUnsafeBytes { try incoming.file(target.name).write($0, at: target.offset) }
-                        }
+            try await remote.fetch(wanted) { chunks in
+                var taken: [ContentHash] = []
+                for arrival in chunks {
+                    do {
+                        for target in places[arrival.chunk.hash] ?? [] { try self.write(arrival.bytes, to: target) }
+                        taken.append(arrival.chunk.hash)
+                    } catch let error as DiskError where error.code != .full {
+                        // That file stays out; the others come.
+                        refused.withLock { $0[arrival.chunk.path] = error.description }
                     }
-                    arrived.withLock { _ = $0.insert(chunk.hash) }
-                } catch let error as DiskError where error.code != .full {
-                    // That file stays out; the others come.
-                    refused.withLock { $0[chunk.path] = error.description }
                 }
+                arrived.withLock { $0.formUnion(taken) }
             }
-            return (arrived.withLock { $0 }, refused.withLock { $0 }, nil)
         } catch {
-            return (arrived.withLock { $0 }, refused.withLock { $0 }, error)
+            batch.failure = error
+        }
+        batch.arrived = arrived.withLock { $0 }
+        batch.refused = refused.withLock { $0 }
+        for index in batch.items.indices {
+            let item = batch.items[index]
+            if item.chunks.count == 1, item.missing.count == 1, !item.isBegun, batch.arrived.contains(item.missing[0].hash) {
+                batch.items[index].isFinished = true
+            }
+        }
+        return batch
+    }
+
+    private func write(_ bytes: [UInt8], to target: Target) throws {
+        if let (file, oldMode) = target.whole {
+            let open = try incoming.directory.create(target.name)
+            try bytes.withUnsafeBytes { try open.write($0, at: 0) }
+            try setMetadata(of: open, file, oldMode: oldMode, isNew: true)
+        } else {
+            try bytes.withUnsafeBytes { try incoming.file(target.name).write($0, at: target.offset) }
         }
     }
 
@@ -165,9 +220,7 @@ extension FolderState {
             return (Set(needed.keys), missing.compactMap { needed[$0] }, try chunks.spool.byteCount())
         }
         if !wanted.isEmpty {
-            try await remote.fetch(wanted) { [chunks, index, database] chunk, bytes in
-                try await database.threads.run { try chunks.spool.add([(chunk.hash, bytes)], to: index) }
-            }
+            try await remote.fetch(wanted) { [chunks, index] arrived in try chunks.spool.add(arrived.map { ($0.chunk.hash, $0.bytes) }, to: index) }
         }
         if spooled > 0 {
             try await database.threads.run { [chunks, index] in

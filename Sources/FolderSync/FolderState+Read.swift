@@ -2,14 +2,24 @@ import FileDatabase
 import Platform
 
 extension FolderState {
-    /// Files that one thread reads before it hands on what it found.
+    /// Files that one thread reads before it hands on what it found,
     private static let readingSlice = 64
+    /// and their bytes: large files are read side by side.
+    private static let readingSliceBytes: UInt64 = 8 << 20
 
     func read(
         _ items: [ScanResult.Item], _ takesOpen: @escaping @Sendable (ScanResult.Item) -> Bool
     ) async throws -> [(ScanResult.Item, ReadingOutcome)] {
-        let slices = stride(from: 0, to: items.count, by: FolderState.readingSlice).map {
-            Array(items[$0..<min($0 + FolderState.readingSlice, items.count)])
+        var slices: [[ScanResult.Item]] = []
+        var bytes: UInt64 = 0
+        for item in items {
+            if let last = slices.last, last.count < FolderState.readingSlice, bytes < FolderState.readingSliceBytes {
+                slices[slices.count - 1].append(item)
+            } else {
+                slices.append([item])
+                bytes = 0
+            }
+            bytes += item.row.status.size
         }
         return try await withThrowingTaskGroup(of: (Int, [(ScanResult.Item, ReadingOutcome)]).self) { group in
             for (number, slice) in slices.enumerated() {

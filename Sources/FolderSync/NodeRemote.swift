@@ -26,9 +26,7 @@ public final class NodeRemote: FolderRemote {
 
     public func pull() async throws { try await node.pullFromServer() }
 
-    public func fetch(
-        _ wanted: [WantedChunk], _ deliver: @escaping @Sendable (WantedChunk, [UInt8]) async throws -> Void
-    ) async throws {
+    public func fetch(_ wanted: [WantedChunk], _ deliver: @escaping @Sendable ([ArrivedChunk]) throws -> Void) async throws {
         try await node.fetch(wanted, deliver)
     }
 

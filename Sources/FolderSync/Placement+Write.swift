@@ -23,6 +23,8 @@ struct PlacementItem: Sendable {
     var isBegun = false
     /// Whether its bytes are whole already, in a file that was put aside.
     var isSalvaged = false
+    /// Whether it has its times and modes already.
+    var isFinished = false
     /// Whether the folder has the bytes and only times and modes are to be set.
     var keepsContent = false
 
@@ -129,9 +131,8 @@ extension Placement {
 
     /// Whether the chunk is there already, from a try that broke off.
     private func holds(_ file: OpenFile, _ chunk: FileReading.Chunk) throws -> Bool {
-        var bytes = [UInt8](repeating: 0, count: Int(chunk.size))
-        let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: chunk.offset) }
-        return count == bytes.count && ContentHash(of: .chunk, bytes) == chunk.hash
+        let bytes = try file.read(Int(chunk.size), at: chunk.offset)
+        return bytes.count == Int(chunk.size) && ContentHash(of: .chunk, bytes) == chunk.hash
     }
 
     // MARK: Finishing
@@ -145,10 +146,10 @@ extension Placement {
             try attempt(item.difference.path) { placement in
                 if case .symlink(let target) = item.value {
                     try incoming.directory.makeLink(item.temporary, to: target)
-                } else if let value = item.file, !item.keepsContent {
+                } else if let value = item.file, !item.keepsContent, !item.isFinished {
                     let file = try incoming.file(item.temporary)
                     if item.isBegun { try file.truncate(to: value.content.size) }
-                    try placement.setMetadata(of: file, value, oldMode: item.row?.status.mode, isNew: !item.isSalvaged)
+                    try placement.state.setMetadata(of: file, value, oldMode: item.row?.status.mode, isNew: !item.isSalvaged)
                     incoming.close(item.temporary)
                 }
                 finished.append(item)
@@ -158,31 +159,13 @@ extension Placement {
         return finished
     }
 
-    /// - Parameter isNew: whether the file can have no attributes yet.
-    private func setMetadata(of file: OpenFile, _ value: FileValue, oldMode: UInt16?, isNew: Bool = false) throws {
-        if state.traits.hasAttributes {
-            if let hash = value.attributes {
-                // A list that makes no sense is somebody else's fault, and the file is good without it.
-                let attributes = try? FileAttributes(decoding: state.database.store.read(hash, .attributes))
-                _ = try attributes?.apply(to: file)
-            } else if !isNew {
-                try FileAttributes.removeAll(of: file)
-            }
-        }
-        if state.traits.hasModes {
-            let mode = oldMode ?? 0o666 & ~ProcessLimits.fileModeMask
-            try file.setMode(value.isExecutable ? mode | (mode & 0o444) >> 2 : mode & ~0o111)
-        }
-        // Last, since all else may change it.
-        try file.setModificationTime(value.modifiedAt)
-    }
-
     /// Moves the files into the folder. Those whose place has changed since stay out, for the next look to find.
     mutating func moveIn(_ items: [PlacementItem]) throws {
         for item in items { try attempt(item.difference.path) { try $0.take(item) } }
     }
 
     private mutating func take(_ item: PlacementItem) throws {
+        let whole = item.keepsContent ? nil : try state.incoming.directory.status(item.temporary)
         guard try moveIn(item) else {
             outcome.dirty.insert(item.directory.id)
             if item.isSalvaged, let root = item.file?.content.root {
@@ -192,10 +175,16 @@ extension Placement {
             }
             return
         }
-        guard let status = try item.directory.handle.status(item.name)?.asRow else {
+        guard var status = try item.directory.handle.status(item.name) else {
             outcome.dirty.insert(item.directory.id)
             return
         }
+        if let whole, status.inode != whole.inode || !status.isSameContent(as: whole) {
+            // Somebody has saved there since: over what was moved in, which the next look is to see.
+            outcome.dirty.insert(item.directory.id)
+            status = whole
+        }
+        status = status.asRow
         let treeName = item.difference.path.name ?? ""
         let id = item.row?.id ?? state.index.newID()
         changes.append(.put(directory: item.directory.id, name: item.name, IndexRow(
@@ -214,7 +203,7 @@ extension Placement {
         let target = item.directory.handle
         if item.keepsContent {
             guard let file = try target.file(item.name), try file.status().asRow == item.row?.status, let value = item.file else { return false }
-            try setMetadata(of: file, value, oldMode: item.row?.status.mode)
+            try state.setMetadata(of: file, value, oldMode: item.row?.status.mode)
             return true
         }
         guard let row = item.row else {

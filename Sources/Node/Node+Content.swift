@@ -27,18 +27,39 @@ public struct WantedChunk: Hashable, Sendable {
     }
 }
 
+/// A chunk that has come, with the bytes that its hash says.
+public struct ArrivedChunk: Sendable {
+    public let chunk: WantedChunk
+    public let bytes: [UInt8]
+
+    /// - Parameter bytes: checked by the caller.
+    public init(chunk: WantedChunk, bytes: [UInt8]) {
+        self.chunk = chunk
+        self.bytes = bytes
+    }
+
+    fileprivate init(chunk: WantedChunk, checking frame: ObjectFrame) throws {
+        self.chunk = chunk
+        bytes = try PreparedObject(
+            checking: chunk.hash, .chunk, frame.header.codec == .zstd ? .zstd : .raw, rawLength: frame.header.rawLength, stored: frame.stored
+        ).raw()
+    }
+}
+
 /// Content for a node that keeps its files somewhere else than in its log, and asks for it when it has a place for it.
 extension Node {
     /// Bytes that one request asks for: long enough that a slow link is never idle between requests.
     private static let fetchSize: UInt64 = 4 << 20
     /// Requests under way at once.
     private static let fetchesInFlight = 4
+    /// Bytes of chunks that are checked and handed out together.
+    private static let deliverySize = 1 << 20
 
-    /// Brings chunks from the node that this one is a client of, and hands them out as they come, checked, in any order. One that
+    /// Brings chunks from the node that this one is a client of, and hands them out as they come, checked, some at a time, in any order. One that
     /// is not there any more is left out.
-    public func fetch(
-        _ wanted: [WantedChunk], _ deliver: @escaping @Sendable (WantedChunk, [UInt8]) async throws -> Void
-    ) async throws {
+    ///
+    /// - Parameter deliver: called on a thread that may block, several at once.
+    public func fetch(_ wanted: [WantedChunk], _ deliver: @escaping @Sendable ([ArrivedChunk]) throws -> Void) async throws {
         if wanted.isEmpty { return }
         guard let link = allLinks().first(where: { $0.apiKey != nil }) else {
             throw NodeError(.unavailable, "this node is connected to no other")
@@ -93,7 +114,7 @@ extension Node {
     }
 
     private func fetch(
-        _ wanted: [WantedChunk], _ cursor: [UInt8], from link: PeerLink, _ deliver: @Sendable (WantedChunk, [UInt8]) async throws -> Void
+        _ wanted: [WantedChunk], _ cursor: [UInt8], from link: PeerLink, _ deliver: @escaping @Sendable ([ArrivedChunk]) throws -> Void
     ) async throws {
         var files: [ContentRequest.File] = []
         for chunk in wanted {
@@ -108,6 +129,14 @@ extension Node {
             .post, "/sync/scoped/objects?tree=files", to: link, body: ContentRequest(cursor: cursor, files: files).encoded())
         var reader = ObjectFrameReader()
         var count = 0
+        var arrived: [(chunk: WantedChunk, frame: ObjectFrame)] = []
+        var bytes = 0
+        func handOut() async throws {
+            let frames = arrived
+            arrived = []
+            bytes = 0
+            try await database.threads.run { try deliver(try frames.map { try ArrivedChunk(chunk: $0.chunk, checking: $0.frame) }) }
+        }
         while let piece = try await response.body.next() {
             link.state.withLock { $0.bytesReceived += UInt64(piece.count) }
             for frame in try piece.withUnsafeBytes({ try reader.read($0) }) {
@@ -118,15 +147,12 @@ extension Node {
                 guard frame.header.kind == .chunk, frame.header.hash == chunk.hash, frame.header.rawLength == Int(chunk.size) else {
                     throw PullError(.malformed, "the peer answered with other objects than it was asked for")
                 }
-                let bytes = try await database.threads.run {
-                    try PreparedObject(
-                        checking: chunk.hash, .chunk, frame.header.codec == .zstd ? .zstd : .raw, rawLength: frame.header.rawLength,
-                        stored: frame.stored
-                    ).raw()
-                }
-                try await deliver(chunk, bytes)
+                arrived.append((chunk, frame))
+                bytes += frame.header.rawLength
+                if bytes >= Node.deliverySize { try await handOut() }
             }
         }
+        if !arrived.isEmpty { try await handOut() }
         guard reader.isAtEnd else {
             throw NodeError(.unavailable, "the peer at \(link.address) broke off in the middle of an answer; sync again")
         }

@@ -15,9 +15,6 @@ import Synchronization
 final class PushSession {
     /// Bytes of a part's records.
     private static let partSize = 4 << 20
-    /// Bytes of objects in one request.
-    private static let uploadSize = 4 << 20
-    private static let uploadsInFlight = 3
     /// How often one part is mended and sent again.
     private static let maximumTries = 16
     /// Records whose refusal is remembered.
@@ -67,7 +64,20 @@ final class PushSession {
 
     // MARK: Content
 
-    /// Sends what the peer lacks for some changes, and their records as parts get full.
+    /// Paths that are looked through and asked about together.
+    private static let groupSize = 2048
+
+    /// A change and what the peer has to have before it can take it.
+    private struct Prepared: Sendable {
+        var item: DifferenceWalk.Item
+        var bases: [ContentBase]
+        var objects: [ContentHash]
+        /// Whether all of them are here: the file that held one may have changed since, and then another version follows.
+        var isWhole = true
+    }
+
+    /// Sends what the peer lacks for some changes, and their records as parts get full. While some objects are on their way, it is found out
+    /// which come next.
     func send(_ items: [DifferenceWalk.Item], _ rules: PushRules) async throws {
         // A file that is gone from one place and new in another has moved, and its content is there already.
         var places: [ContentHash: TreePath] = [:]
@@ -76,34 +86,56 @@ final class PushSession {
                 if let content = version.content, places[content.root] == nil { places[content.root] = item.path }
             }
         }
-        let items = items.filter { !holdBack($0, rules) }
-        let database = node.database
-        for start in stride(from: 0, to: items.count, by: MissingRequest.maximumBases / (2 * PushRecord.maximumBases)) {
-            let group = items[start..<min(start + MissingRequest.maximumBases / (2 * PushRecord.maximumBases), items.count)]
-            var bases: [ContentBase] = []
-            var needed: [ContentHash] = []
-            var records: [Record] = []
-            for item in group {
-                let versions = rules.newVersions(item).filter { $0.content != nil }
-                let own = rules.node == nil ? [] : PushSession.bases(of: item, versions, places)
-                bases += own
-                let objects = try await database.threads.run {
-                    try database.objects(of: versions.map { FileDatabase.BulkItem(path: item.path, value: $0.value) })
+        var rest = items.filter { !holdBack($0, rules) }[...]
+        let known = places
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            var uploads = PushUploads(node: node, link: link)
+            defer { bytesSent += uploads.bytes }
+            while !rest.isEmpty {
+                let prepared = try await prepare(PushSession.takeGroup(&rest, rules, known), rules)
+                let whole = prepared.filter(\.isWhole)
+                for change in prepared where !change.isWhole { note(Refusal(change.item.path, .unseen, "its content is not here any more"), of: change.item) }
+                let missing = try await missing(of: whole.flatMap(\.objects), whole.flatMap(\.bases))
+                try await uploads.start(missing, in: &group)
+                for change in whole {
+                    let bytes = PushRecord(path: change.item.path, register: change.item.after, bases: change.bases).encoded()
+                    if partBytes + bytes.count > PushSession.partSize {
+                        try await uploads.finish(&group)
+                        try await sendPart(isLast: false)
+                    }
+                    part.append(Record(item: change.item, bytes: bytes))
+                    partBytes += bytes.count
                 }
-                // The file that held it may have changed since: then another version follows.
-                guard try await database.threads.run({ try database.store.missing(among: objects.map(\.hash)) }).isEmpty else {
-                    note(Refusal(item.path, .unseen, "its content is not here any more"), of: item)
-                    continue
-                }
-                needed += objects.map(\.hash)
-                records.append(Record(item: item, bytes: PushRecord(path: item.path, register: item.after, bases: own).encoded()))
             }
-            try await sendMissing(of: needed, bases)
-            for record in records {
-                if partBytes + record.bytes.count > PushSession.partSize { try await sendPart(isLast: false) }
-                part.append(record)
-                partBytes += record.bytes.count
+            try await uploads.finish(&group)
+        }
+    }
+
+    /// As many of the changes as one question to the peer has room for.
+    private static func takeGroup(
+        _ rest: inout ArraySlice<DifferenceWalk.Item>, _ rules: PushRules, _ places: [ContentHash: TreePath]
+    ) -> [(item: DifferenceWalk.Item, bases: [ContentBase])] {
+        var group: [(item: DifferenceWalk.Item, bases: [ContentBase])] = []
+        var count = 0
+        while group.count < groupSize, count + PushRecord.maximumBases <= MissingRequest.maximumBases, let item = rest.popFirst() {
+            let bases = rules.node == nil ? [] : bases(of: item, rules.newVersions(item).filter { $0.content != nil }, places)
+            count += bases.count
+            group.append((item, bases))
+        }
+        return group
+    }
+
+    private func prepare(_ group: [(item: DifferenceWalk.Item, bases: [ContentBase])], _ rules: PushRules) async throws -> [Prepared] {
+        try await node.database.threads.run { [database = node.database] in
+            var prepared = try group.map { item, bases in
+                let values = rules.newVersions(item).filter { $0.content != nil }
+                return Prepared(item: item, bases: bases, objects: try database.objects(
+                    of: values.map { FileDatabase.BulkItem(path: item.path, value: $0.value) }).map(\.hash))
             }
+            let missing = Set(try database.store.missing(among: prepared.flatMap(\.objects)))
+            if missing.isEmpty { return prepared }
+            for index in prepared.indices { prepared[index].isWhole = missing.isDisjoint(with: prepared[index].objects) }
+            return prepared
         }
     }
 
@@ -138,67 +170,33 @@ final class PushSession {
         return Array(bases.prefix(PushRecord.maximumBases))
     }
 
-    private func sendMissing(of needed: [ContentHash], _ bases: [ContentBase]) async throws {
+    /// Which of the objects the peer does not have.
+    private func missing(of needed: [ContentHash], _ bases: [ContentBase]) async throws -> [ContentHash] {
+        var missing: [ContentHash] = []
         for start in stride(from: 0, to: needed.count, by: MissingRequest.maximumHashes) {
             let hashes = Array(needed[start..<min(start + MissingRequest.maximumHashes, needed.count)])
             let body = MissingRequest(bases: Array(bases.prefix(MissingRequest.maximumBases)), hashes: hashes).encoded()
             let answer = try await node.send(.post, "/sync/push/missing", to: link, body: body)
                 .body.collect(limit: MissingRequest.maximumHashes * ContentHash.byteCount)
             guard answer.count % ContentHash.byteCount == 0 else { throw PullError(.malformed, "the peer's list of missing objects is cut off") }
-            let missing = answer.withUnsafeBytes { bytes in
+            let told = answer.withUnsafeBytes { bytes in
                 stride(from: 0, to: bytes.count, by: ContentHash.byteCount).map {
                     ContentHash(UnsafeRawBufferPointer(rebasing: bytes[$0..<$0 + ContentHash.byteCount]))
                 }
             }
-            guard Set(missing).isSubset(of: hashes) else { throw PullError(.malformed, "the peer asks for objects that it was not told of") }
-            try await upload(missing)
+            guard Set(told).isSubset(of: hashes) else { throw PullError(.malformed, "the peer asks for objects that it was not told of") }
+            missing += told
         }
+        return missing
     }
 
-    /// Sends objects, several requests at once.
     private func upload(_ hashes: [ContentHash]) async throws {
-        let (node, link) = (node, link)
-        var rest = hashes[...]
-        bytesSent += try await withThrowingTaskGroup(of: UInt64.self) { group in
-            var sum: UInt64 = 0
-            var inFlight = 0
-            while true {
-                while inFlight < PushSession.uploadsInFlight, !rest.isEmpty {
-                    let waiting = Array(rest)
-                    let (body, count) = try await node.database.threads.run { [store = node.database.store] in
-                        try PushSession.frames(of: waiting, store)
-                    }
-                    rest = rest.dropFirst(count)
-                    inFlight += 1
-                    group.addTask {
-                        _ = try await node.send(.post, "/sync/push/objects", to: link, body: body, timeoutSeconds: 300).body.collect(limit: 4096)
-                        return UInt64(body.count)
-                    }
-                }
-                guard let bytes = try await group.next() else { return sum }
-                sum += bytes
-                inFlight -= 1
-            }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            var uploads = PushUploads(node: node, link: link)
+            defer { bytesSent += uploads.bytes }
+            try await uploads.start(hashes, in: &group)
+            try await uploads.finish(&group)
         }
-    }
-
-    /// The frames of the first of some objects, as many as go into one request. Blocks.
-    private static func frames(of hashes: [ContentHash], _ store: ObjectStore) throws -> (bytes: [UInt8], count: Int) {
-        var bytes: [UInt8] = []
-        var count = 0
-        for hash in hashes where bytes.count < uploadSize {
-            guard let location = try store.location(of: hash) else { throw StoreError(.missing, "object \(hash) is not here", hash: hash) }
-            let stored = try store.readStored(location, hash: hash)
-            ObjectFrame(
-                header: ObjectFrame.Header(
-                    kind: location.kind, codec: location.codec == .zstd ? .zstd : .raw, rawLength: Int(location.rawLength),
-                    storedLength: Int(location.storedLength), hash: hash),
-                stored: stored
-            ).encode(to: &bytes)
-            count += 1
-        }
-        bytes.append(ObjectFrame.end)
-        return (bytes, count)
     }
 
     // MARK: Records

@@ -44,6 +44,20 @@ public final class OpenFile: Sendable {
         return done
     }
 
+    /// The same, as so many bytes; fewer only at the end of the file.
+    public func read(_ count: Int, at offset: UInt64) throws(DiskError) -> [UInt8] {
+        var failure: DiskError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            do throws(DiskError) {
+                filled = try read(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
     /// Writes all bytes from `offset` on.
     public func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(DiskError) {
         var done = 0

@@ -129,12 +129,12 @@ final class LocalRemote: FolderRemote {
         return ExchangeOutcome(entries: (received ? 1 : 0) + (sent ? 1 : 0))
     }
 
-    func fetch(_ wanted: [WantedChunk], _ deliver: @escaping @Sendable (WantedChunk, [UInt8]) async throws -> Void) async throws {
+    func fetch(_ wanted: [WantedChunk], _ deliver: @escaping @Sendable ([ArrivedChunk]) throws -> Void) async throws {
         try requireServer()
         for chunk in wanted {
             let bytes = try server.store.read(chunk.hash, .chunk)
             counters.withLock { $0.fetched += bytes.count }
-            try await deliver(chunk, bytes)
+            try deliver([ArrivedChunk(chunk: chunk, bytes: bytes)])
         }
     }
 

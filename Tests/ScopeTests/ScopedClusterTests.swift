@@ -259,14 +259,14 @@ struct ScopedClusterTests {
         try await withLab { lab in
             let a = try await lab.node("a", founds: true)
             let (c, _) = try await lab.client("c", of: "a", rules: [(path: "/assets/**", allow: Permission.allCases)])
-            for index in 0..<300 { try await c.put(ScopeContent.noise(2000, seed: UInt64(index)), at: "/assets/\(index)") }
+            for index in 0..<12 { try await c.put(ScopeContent.noise(1_000_000, seed: UInt64(index)), at: "/assets/\(index)") }
             // The key is revoked under way; the node has nothing, and then everything.
             let count = Shared(0)
             lab.onRequest.withLock { hook in
                 hook = { _, path in
                     guard path == "/sync/push" || path == "/sync/push/objects" else { return }
                     count.change { $0 += 1 }
-                    if count.value == 3 { for link in c.allLinks() { link.state.withLock { $0.token = ("broken", .max) } } }
+                    if count.value == 2 { for link in c.allLinks() { link.state.withLock { $0.token = ("broken", .max) } } }
                 }
             }
             let reports = try await c.trigger()

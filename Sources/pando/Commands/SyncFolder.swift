@@ -3,6 +3,7 @@ import FileDatabase
 import FolderSync
 import Foundation
 import Merkle
+import Objects
 import Platform
 import UnixSignals
 
@@ -69,7 +70,7 @@ struct SyncFolder: AsyncParsableCommand {
             try await work(session)
             result = .success(())
         } catch {
-            result = .failure(error is FolderError || error is DiskError || error is DatabaseError ? Failure(FolderSync.words(error)) : error)
+            result = .failure(error is FolderError || error is DiskError || error is StoreError || error is DatabaseError ? Failure(FolderSync.words(error)) : error)
         }
         await session.close()
         try result.get()

@@ -1,0 +1,86 @@
+import Content
+import FileDatabase
+import Objects
+import Platform
+import Replication
+
+/// The requests of a push that carry objects. Some are under way at once, so that the line is not idle between them.
+struct PushUploads {
+    /// Bytes of objects in one request.
+    private static let size = 4 << 20
+    private static let maximumInFlight = 3
+
+    private let node: Node
+    private let link: PeerLink
+    private var inFlight = 0
+    /// What was sent, and may be asked for again before it has come: two files can have the same chunk.
+    private var sent: Set<ContentHash> = []
+    /// Bytes of all requests so far.
+    private(set) var bytes: UInt64 = 0
+
+    init(node: Node, link: PeerLink) {
+        self.node = node
+        self.link = link
+    }
+
+    /// Begins to send some objects, once there is room for it among what is under way.
+    mutating func start(_ hashes: [ContentHash], in group: inout ThrowingTaskGroup<Void, any Error>) async throws {
+        let hashes = hashes.filter { sent.insert($0).inserted }
+        if hashes.isEmpty { return }
+        let (node, link) = (node, link)
+        let store = node.database.store
+        for run in try await node.database.threads.run({ try PushUploads.runs(of: hashes, store) }) {
+            while inFlight >= PushUploads.maximumInFlight { try await next(&group) }
+            inFlight += 1
+            bytes += UInt64(run.byteCount)
+            group.addTask {
+                let body = try await node.database.threads.run { try run.body(store) }
+                _ = try await node.send(.post, "/sync/push/objects", to: link, body: body, timeoutSeconds: 300).body.collect(limit: 4096)
+            }
+        }
+    }
+
+    /// Waits until all have come.
+    mutating func finish(_ group: inout ThrowingTaskGroup<Void, any Error>) async throws {
+        while inFlight > 0 { try await next(&group) }
+    }
+
+    private mutating func next(_ group: inout ThrowingTaskGroup<Void, any Error>) async throws {
+        try await group.next()
+        inFlight -= 1
+    }
+
+    /// Objects that go into one request.
+    private struct Run: Sendable {
+        var objects: [(hash: ContentHash, location: Location)] = []
+        var byteCount = 1
+
+        func body(_ store: ObjectStore) throws -> [UInt8] {
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(byteCount)
+            for (hash, location) in objects {
+                let stored = try store.readStored(location, hash: hash)
+                ObjectFrame(
+                    header: ObjectFrame.Header(
+                        kind: location.kind, codec: location.codec == .zstd ? .zstd : .raw, rawLength: Int(location.rawLength),
+                        storedLength: Int(location.storedLength), hash: hash),
+                    stored: stored
+                ).encode(to: &bytes)
+            }
+            bytes.append(ObjectFrame.end)
+            return bytes
+        }
+    }
+
+    /// Blocks.
+    private static func runs(of hashes: [ContentHash], _ store: ObjectStore) throws -> [Run] {
+        var runs = [Run()]
+        for (hash, location) in zip(hashes, try store.locations(of: hashes)) {
+            guard let location else { throw StoreError(.missing, "object \(hash) is not here", hash: hash) }
+            if runs[runs.count - 1].byteCount >= size { runs.append(Run()) }
+            runs[runs.count - 1].objects.append((hash, location))
+            runs[runs.count - 1].byteCount += ObjectFrame.Header.byteCount + Int(location.storedLength)
+        }
+        return runs
+    }
+}
