@@ -140,7 +140,7 @@ let package = Package(
         // Runs the program that is built with it.
         .testTarget(name: "SimulationTests", dependencies: ["simulate", "Simulation", "Content", "Causality"], swiftSettings: strict),
         // Runs the program that is built with it.
-        tests(of: "EndToEnd", ["pando", "Content", crypto]),
+        tests(of: "EndToEnd", ["pando", "Content", "Platform", crypto]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -7,7 +7,7 @@ import Replication
 /// The requests of a push that carry objects. Some are under way at once, so that the line is not idle between them.
 struct PushUploads {
     /// Bytes of objects in one request.
-    private static let size = 4 << 20
+    private static let size = 2 << 20
     private static let maximumInFlight = 3
 
     private let node: Node

@@ -1,4 +1,5 @@
 import Foundation
+import Platform
 import Testing
 
 #if canImport(Glibc)
@@ -151,6 +152,36 @@ struct FolderTests {
         try eventually("it goes on") { a.read("f") == "meanwhile" }
         #expect(try a.stop() == .exited(0))
         #expect(try b.stop() == .exited(0))
+    }
+
+    @Test func attributesGoFromDeskToDesk() throws {
+        let node = try RunningNode(isLive: true)
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
+        let b = try SyncedFolder("b", url: node.url, key: node.rootKey)
+        func file(_ desk: SyncedFolder) throws -> OpenFile { try #require(try DirectoryHandle(path: desk.folder).file(Array("f".utf8))) }
+        try a.write("tagged", to: "f")
+        // Where the file system has none there is nothing to be seen.
+        guard try file(a).setAttribute("tag", to: Array("red".utf8)) else { return }
+        try a.once()
+        try b.once()
+        #expect(try file(b).attribute("tag") == Array("red".utf8))
+        // A change of nothing else goes too, and the other way.
+        #expect(try file(b).setAttribute("tag", to: Array("green".utf8)))
+        #expect(try file(b).setAttribute("note", to: noise(3000, seed: 5)))
+        try b.once()
+        try a.once()
+        #expect(try file(a).attributeNames()?.sorted() == ["note", "tag"])
+        #expect(try file(a).attribute("tag") == Array("green".utf8))
+        #expect(try file(a).attribute("note") == noise(3000, seed: 5))
+        // So does that one is gone, and they outlast a new content.
+        #expect(try file(a).setAttribute("note", to: nil))
+        try FileHandle(forWritingTo: URL(filePath: a.path("f"))).write(contentsOf: Data("TAGGED".utf8))
+        try a.once()
+        try b.once()
+        #expect(b.read("f") == "TAGGED")
+        #expect(try file(b).attributeNames() == ["tag"])
+        #expect(try file(b).attribute("tag") == Array("green".utf8))
+        #expect(try node.conflicts().isEmpty)
     }
 
     @Test func conflictsAreDecidedOffline() throws {

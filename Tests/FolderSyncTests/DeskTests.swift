@@ -187,6 +187,26 @@ struct DeskTests {
         #expect(try server.conflictedPaths().isEmpty)
     }
 
+    @Test func bothSavedTheSameWhileApart() async throws {
+        let (server, a, b) = try pair()
+        try a.write("base", to: "f")
+        try await meet(a, b)
+        for desk in [a, b] {
+            try desk.write("the same", to: "f")
+            try desk.write("new", to: "d/g")
+        }
+        try await meet(a, b)
+        #expect(try server.conflictedPaths().isEmpty)
+        // Whoever goes on has seen both.
+        try b.write("after", to: "f")
+        try b.remove("d/g")
+        try await meet(b, a)
+        #expect(a.read("f") == "after")
+        #expect(a.read("d/g") == nil)
+        #expect(try server.conflictedPaths().isEmpty)
+        #expect(a.database.head.commit.files.root == b.database.head.commit.files.root)
+    }
+
     @Test func deletedFilesDoNotComeBack() async throws {
         let (_, a, b) = try pair()
         for number in 0..<5 { try a.write("\(number)", to: "d/f\(number)") }
