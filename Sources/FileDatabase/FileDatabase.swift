@@ -38,6 +38,8 @@ public final class FileDatabase: Sendable {
     /// Who needs what a collection might remove.
     let holds = Holds()
     let isCollecting = Atomic(false)
+    /// Whether the standard policy holds where none is set.
+    let keepsPast = Atomic(true)
     /// In whose name this process writes, and what it has written.
     let authorship: Mutex<Authorship>
     /// Deletions up to here have been dropped.

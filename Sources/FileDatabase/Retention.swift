@@ -4,6 +4,7 @@ import Foundation
 import Merkle
 import Objects
 import Platform
+import Synchronization
 
 /// The retention policy as the cluster has it, and those that were set elsewhere at the same time.
 public struct RetentionSettings: Sendable {
@@ -70,12 +71,16 @@ extension FileDatabase {
     public func retention() throws -> RetentionSettings {
         let view = self.view
         guard let register = try view.entry(at: FileDatabase.retentionPath, in: .system)?.register else {
-            return RetentionSettings(current: RetentionSettings.Setting(policy: .standard, version: nil), rivals: [])
+            let policy = keepsPast.load(ordering: .relaxed) ? RetentionPolicy.standard : .newestOnly
+            return RetentionSettings(current: RetentionSettings.Setting(policy: policy, version: nil), rivals: [])
         }
         let winner = register.winner
         return RetentionSettings(
             current: try setting(winner), rivals: try register.losers.filter { !$0.value.isTombstone }.map { try setting($0) })
     }
+
+    /// Where no policy is set, nothing but the newest state is kept from now on: for a replica whose past others keep.
+    public func keepNoPast() { keepsPast.store(false, ordering: .relaxed) }
 
     private func setting(_ version: Version) throws -> RetentionSettings.Setting {
         guard case .file(let file) = version.value else { return RetentionSettings.Setting(policy: .standard, version: version) }

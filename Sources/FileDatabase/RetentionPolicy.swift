@@ -32,6 +32,9 @@ public struct RetentionPolicy: Codable, Hashable, Sendable {
     /// Everything for a month, each day for a year, each week for ever.
     public static let standard = RetentionPolicy(rules: [Rule(path: "/**", allDays: 30, dailyDays: 365, weeklyDays: nil)])
 
+    /// No past at all.
+    public static let newestOnly = RetentionPolicy(rules: [Rule(path: "/**", allDays: 0, dailyDays: 0, weeklyDays: 0)])
+
     /// The rule that it breaks, or nil.
     public var fault: String? {
         if rules.isEmpty || rules.count > RetentionPolicy.maximumRules { return "a policy has between 1 and \(RetentionPolicy.maximumRules) rules" }

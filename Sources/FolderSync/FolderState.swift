@@ -50,6 +50,8 @@ public final class FolderState: Sendable {
         index = try FolderIndex(directory: layout.index)
         chunks = FolderChunks(root: root, index: index, spool: try ChunkSpool(path: layout.spool))
         database.store.use(chunks)
+        // Nobody looks for the past on a desk: the server has it.
+        database.keepNoPast()
         // What the folder shows may be older than all that the database keeps for itself.
         let index = index
         _ = database.addRootSource { [.tree(try index.read { try $0.placed() }.root)] }

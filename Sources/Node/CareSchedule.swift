@@ -33,23 +33,22 @@ extension Node {
     }
 
     private func keepCare(_ schedule: CareSchedule) async {
-        // A log that was found damaged when it was opened is not left for a month, and a scrub that was interrupted goes on.
-        var isUrgent = !database.store.recovery.damaged.isEmpty
+        // A log that was found damaged or without its end when it was opened is not left for a month, and a scrub that was interrupted goes on.
+        var isUrgent = !database.store.recovery.damaged.isEmpty || database.lostHead != nil
         var goesOn = careRecord.value.scrubPosition != nil && schedule.scrub != nil
         // One that fails is not tried again at once.
         var notBefore: [CareTask.Kind: Double] = [:]
         while !Task.isCancelled {
-            let record = careRecord.value
             let now = clock.date.timeIntervalSince1970
-            func isDue(_ kind: CareTask.Kind, _ last: Double?, _ interval: Duration?) -> Bool {
+            func isDue(_ kind: CareTask.Kind, _ interval: Duration?) -> Bool {
                 guard let interval, now >= notBefore[kind] ?? 0 else { return false }
-                return now >= (last ?? record.since) + Double(interval.components.seconds)
+                return self.isDue(kind, interval, now)
             }
-            if isUrgent || goesOn || isDue(.scrub, record.lastScrub, schedule.scrub) {
+            if isUrgent || goesOn || isDue(.scrub, schedule.scrub) {
                 await start(.scrub, rate: isUrgent ? nil : schedule.rate)
                 (isUrgent, goesOn) = (false, false)
                 notBefore[.scrub] = now + Node.pause
-            } else if careTasks.running(.scrub) == nil, isDue(.gc, record.lastCollection, schedule.collection) {
+            } else if careTasks.running(.scrub) == nil, isDue(.gc, schedule.collection) {
                 await start(.gc, rate: schedule.rate)
                 notBefore[.gc] = now + Node.pause
             }
@@ -57,6 +56,19 @@ extension Node {
             await mendWhatWasMet()
             try? await clock.wait(Node.lookInterval)
         }
+    }
+
+    private func isDue(_ kind: CareTask.Kind, _ interval: Duration, _ now: Double) -> Bool {
+        let record = careRecord.value
+        let last = kind == .gc ? record.lastCollection : record.lastScrub
+        return now >= (last ?? record.since) + Double(interval.components.seconds)
+    }
+
+    /// Collects if the last collection is so long ago, and returns when that is done: for whoever runs a node now and then.
+    public func collectIfDue(after interval: Duration) async {
+        guard isDue(.gc, interval, clock.date.timeIntervalSince1970) else { return }
+        guard let task = try? await startTask(.gc, rate: nil, isScheduled: true) else { return }
+        await careTasks.wait(for: task.id)
     }
 
     /// Brings back what reads have found damaged, where nobody was in touch then.

@@ -281,27 +281,38 @@ struct FolderTests {
         #expect(b.files() == a.files())
     }
 
-    /// With a small file system of its own, which only the system's owner can mount.
-    @Test(.enabled(if: geteuid() == 0 && FileManager.default.fileExists(atPath: "/proc/self/mounts"))) func theDiskIsFull() throws {
+    private static func mount(_ arguments: String...) throws -> ProcessEnd {
+        try ChildProcess(arguments, program: "/bin/mount", in: "/", output: "/dev/null", error: "/dev/null").wait()
+    }
+
+    private static func unmount(_ folder: String) {
+        _ = try? ChildProcess(["-l", folder], program: "/bin/umount", in: "/", output: "/dev/null", error: "/dev/null").wait()
+    }
+
+    /// Not by everybody, and not in every container.
+    private static let canMount: Bool = {
+        guard geteuid() == 0, let folder = try? TemporaryDirectory(), (try? mount("-t", "tmpfs", "tmpfs", folder.path)) == .exited(0) else { return false }
+        unmount(folder.path)
+        return true
+    }()
+
+    /// With a small file system of its own.
+    @Test(.enabled(if: canMount, "mounting is not allowed here")) func theDiskIsFull() throws {
         let node = try RunningNode(isLive: true)
         let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
         try Data(noise(12_000_000, seed: 4)).write(to: URL(filePath: a.path("large")))
         try a.write("small", to: "small")
         try a.once()
         let b = try SyncedFolder("b", url: node.url, key: node.rootKey)
-        func mount(_ arguments: String...) throws -> ProcessEnd {
-            try ChildProcess(arguments, program: "/bin/mount", in: "/", output: "/dev/null", error: "/dev/null").wait()
-        }
-        // Where mounting is not allowed, as in some containers, there is nothing to be seen.
-        guard try mount("-t", "tmpfs", "-o", "size=8m", "tmpfs", b.folder) == .exited(0) else { return }
-        defer { _ = try? ChildProcess(["-l", b.folder], program: "/bin/umount", in: "/", output: "/dev/null", error: "/dev/null").wait() }
+        #expect(try Self.mount("-t", "tmpfs", "-o", "size=8m", "tmpfs", b.folder) == .exited(0))
+        defer { Self.unmount(b.folder) }
         let full = try b.command(["sync", b.folder, node.url, "--once"])
         #expect(full.code == 1)
         #expect(full.errors.contains("the disk is full"), "\(full)")
         #expect(b.read("large") == nil, "nothing half")
         #expect(try node.content("/small") == "small")
         #expect(try node.send("HEAD", "/files/large").status == 200, "and nothing is deleted elsewhere")
-        #expect(try mount("-o", "remount,size=64m", b.folder) == .exited(0))
+        #expect(try Self.mount("-o", "remount,size=64m", b.folder) == .exited(0))
         try b.once()
         #expect(b.files() == a.files())
     }

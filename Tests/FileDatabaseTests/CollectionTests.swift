@@ -155,7 +155,6 @@ struct CollectionTests {
     }
 
     /// A policy that keeps the newest state and nothing else.
-    private static let newestOnly = RetentionPolicy(rules: [RetentionPolicy.Rule(path: "/**", allDays: 0, dailyDays: 0, weeklyDays: 0)])
 
     @Test("What is kept reads byte for byte, the rest is gone, whatever happens in between", arguments: Seed.several(5))
     func againstEveryState(seed: Seed) async throws {
@@ -202,7 +201,7 @@ struct CollectionTests {
     func reader() async throws {
         let fixture = try CollectionFixture()
         let database = fixture.database
-        try await database.setRetention(Self.newestOnly)
+        try await database.setRetention(.newestOnly)
         try await database.put("old", at: "/f")
         let old = try #require(database.head.hash)
         var view: TreeView? = database.view
@@ -227,7 +226,7 @@ struct CollectionTests {
     func holds() async throws {
         let fixture = try CollectionFixture()
         let database = fixture.database
-        try await database.setRetention(Self.newestOnly)
+        try await database.setRetention(.newestOnly)
         try await database.put("old", at: "/f")
         try await database.put("new", at: "/f")
         let object = PreparedObject(.chunk, Array("old".utf8))
@@ -246,7 +245,7 @@ struct CollectionTests {
     @Test("Content that comes back while it is being removed is there")
     func racing() async throws {
         let database = try FileDatabase.inMemory()
-        try await database.setRetention(Self.newestOnly)
+        try await database.setRetention(.newestOnly)
         let isOver = Shared(false)
         // Several chunks, so that an upload lasts.
         let contents = (0..<3).map { number in
@@ -295,7 +294,7 @@ struct CollectionTests {
         try await fixture.edit(30, &random)
         try await fixture.snapshot("s")
         try await fixture.edit(20, &random)
-        try await database.setRetention(Self.newestOnly)
+        try await database.setRetention(.newestOnly)
         var options = Self.options
         options.isDryRun = true
         let size = try database.store.byteCount()
@@ -314,7 +313,7 @@ struct CollectionTests {
     func damagedNode() async throws {
         let fixture = try CollectionFixture()
         let database = fixture.database
-        try await database.setRetention(Self.newestOnly)
+        try await database.setRetention(.newestOnly)
         try await database.put("one", at: "/docs/a")
         try await database.put("two", at: "/docs/b")
         let entry = try #require(try database.view.entry(at: path("/docs")))
@@ -347,7 +346,7 @@ struct CollectionTests {
         var random = Seed.several(1)[0].generator
         let fixture = try CollectionFixture()
         try await fixture.edit(300, &random)
-        try await fixture.database.setRetention(Self.newestOnly)
+        try await fixture.database.setRetention(.newestOnly)
         let size = try fixture.database.store.byteCount()
         let report = try fixture.database.collect(Self.options, isCancelled: { true })
         #expect(report.wasCancelled && report.remark != nil)

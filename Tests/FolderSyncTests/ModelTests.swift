@@ -38,7 +38,7 @@ struct ModelTests {
         for _ in 0..<60 {
             let desk = random.pick(desks)
             let files = try files(desk)
-            switch random.below(10) {
+            switch random.below(11) {
             case 0...3:
                 number += 1
                 let name = random.pick(names)
@@ -76,6 +76,10 @@ struct ModelTests {
                 guard let name = files.keys.sorted().randomElement(using: &random), !FileManager.default.fileExists(atPath: desk.path("z")) else { continue }
                 steps.append("\(desk === desks[0] ? 1 : 2) mv \(name) z")
                 try desk.move(name, to: "z")
+            case 7:
+                // Nothing of what is needed goes with what is not.
+                steps.append("\(desk === desks[0] ? 1 : 2) collect")
+                #expect(try !desk.database.collect().wasCancelled)
             default:
                 steps.append("\(desk === desks[0] ? 1 : 2) sync")
                 try await sync(desk)

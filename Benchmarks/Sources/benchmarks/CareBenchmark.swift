@@ -48,9 +48,9 @@ struct CareBenchmark {
             var marked: Double?
             var options = CollectionOptions()
             options.bytesPerSecond = nil
-            let result = try database.collect(options) { progress in
+            let result = try database.collect(options, progress: { progress in
                 if progress.phase != .mark, marked == nil { marked = start.duration(to: .now).seconds }
-            }
+            })
             objects = result.live.objects
             if run > 0, let marked { rates.append(Double(objects) / marked) }
         }
@@ -86,12 +86,12 @@ struct CareBenchmark {
             let start = try store.startOfCollection()
             let use = try store.sweep(before: start, except: marks, removes: true) { _ in }
             sync()
-            var done = CompactionReport()
+            var done: CompactionReport?
             let time = try seconds {
                 done = try store.compact(use, bytesPerSecond: nil, isCancelled: { false }, progress: { _, _ in })
             }
             rates.append(megabytes / time)
-            copied.append(Double(done.copiedBytes) / 1e6 / time)
+            copied.append(Double(done?.copiedBytes ?? 0) / 1e6 / time)
             store.close()
         }
         report.add(

@@ -128,7 +128,21 @@ final class FolderSession: Sendable {
         }
     }
 
+    /// Nobody waits for the room of what is not needed any more, and the log of a folder is small.
+    private static let collectionInterval = Duration.seconds(24 * 3600)
+
+    /// Keeps the folder's log small while it is synced.
+    func startCare() {
+        node.startCare(CareSchedule(collection: FolderSession.collectionInterval, scrub: nil, rate: Node.careRate))
+    }
+
+    /// The same for a folder that is synced once now and then.
+    func collectIfDue() async {
+        await node.collectIfDue(after: FolderSession.collectionInterval)
+    }
+
     func close() async {
+        await node.endTasks()
         try? await BlockingThreads(count: 1, name: "stop").run { [node, state] in
             node.close()
             state.close()
