@@ -8,6 +8,9 @@ struct SegmentReader {
     /// The same where headers are wanted: some twenty small records, and little that is not looked at behind a large one's.
     static let headerWindow = 4 << 10
 
+    /// Bytes that are asked for beyond what is needed, where the medium is read: so much that it never waits.
+    private static let readAhead: UInt64 = 8 << 20
+
     enum Step {
         case record(RecordHeader, at: LogPosition)
         /// No record begins here; the next is found behind it.
@@ -90,13 +93,14 @@ struct SegmentReader {
         bytesRead += UInt64(bytes.count)
     }
 
-    /// Asks the medium for bytes, and for another window behind them: it reads that while these are looked at.
+    /// Asks the medium for bytes, and for those behind them: it reads on while these are looked at.
     private mutating func ask(_ start: UInt64, _ length: Int) {
-        let first = max(start, asked)
-        let last = min(max(end, start), start + UInt64(length + window))
-        guard first < last else { return }
-        file.forgetCached(first..<last)
-        file.prefetch(first..<last)
+        let needed = start + UInt64(length)
+        guard asked < min(end, needed + SegmentReader.readAhead / 2) else { return }
+        let last = min(max(end, needed), needed + SegmentReader.readAhead)
+        let range = max(start, asked)..<last
+        file.forgetCached(range)
+        file.prefetch(range)
         asked = last
     }
 
