@@ -84,9 +84,7 @@ public struct ClusterRun: Sendable {
             return world.fail("the cluster cannot be set up: \(error)")
         }
         if let partial = world.partialMember {
-            world.network.watch { [weak world] bytes, receiver in
-                if receiver == partial { world?.inspect(bytes, to: "node \(partial)") }
-            }
+            world.network.watch(partial) { [weak world] bytes in world?.inspect(bytes, to: "node \(partial)") }
         }
         var random = SplitMix64(seed: seed &+ 3)
         let faults = Task {

@@ -1,5 +1,6 @@
 import Causality
 import Content
+import Foundation
 import Merkle
 
 /// What those must not get who may see a part of the files only: names and content of the rest, and hashes that tell of it.
@@ -15,6 +16,8 @@ struct Leaks {
 
     /// First halves of hashes, by which they are recognised.
     private var hashes: Set<UInt64> = []
+    /// A bit for each value of their first 16 bits: most places need no look at the set.
+    private var beginnings = [UInt64](repeating: 0, count: 1 << 10)
     private var chunk: ContentHash?
     private var root: ContentHash?
     /// Where there is nothing but what all may see, a root tells nothing.
@@ -28,7 +31,9 @@ struct Leaks {
     mutating func hide(_ root: ContentHash, on node: Int) {
         guard hasSecrets, node == 0 else { return }
         self.root = root
-        hashes.insert(Leaks.word(root))
+        let word = root.withBytes { $0.loadUnaligned(as: UInt64.self) }
+        hashes.insert(word)
+        beginnings[Int(word & 0xffff) >> 6] |= 1 << (word & 63)
     }
 
     mutating func hide(_ register: Register?, at path: String, on node: Int) {
@@ -40,20 +45,29 @@ struct Leaks {
         }
     }
 
-    private static func word(_ hash: ContentHash) -> UInt64 {
-        hash.withBytes { $0.loadUnaligned(as: UInt64.self) }
-    }
-
     /// What of it is in some bytes, in words; nil if nothing is.
     /// - Parameter asked: what the receiver has sent, and may be sent back.
     func find(in bytes: [UInt8], asked: [UInt8]) -> String? {
-        for word in Leaks.words where bytes.contains(word) && !asked.contains(word) { return "'\(String(decoding: word, as: UTF8.self))'" }
+        for word in Leaks.words where Leaks.has(bytes, word) && !Leaks.has(asked, word) { return "'\(String(decoding: word, as: UTF8.self))'" }
         guard bytes.count >= ContentHash.byteCount else { return nil }
         return bytes.withUnsafeBytes { bytes in
-            for offset in 0...(bytes.count - ContentHash.byteCount) where hashes.contains(bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) {
-                return "the root of a tree"
+            for offset in 0...(bytes.count - ContentHash.byteCount) {
+                let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                if beginnings[Int(word & 0xffff) >> 6] & 1 << (word & 63) != 0, hashes.contains(word) { return "the root of a tree" }
             }
             return nil
+        }
+    }
+
+    private static func has(_ bytes: [UInt8], _ word: [UInt8]) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            var rest = bytes
+            while rest.count >= word.count, let found = memchr(rest.baseAddress!, Int32(word[0]), rest.count - word.count + 1) {
+                let place = rest.baseAddress!.distance(to: found)
+                if memcmp(found, word, word.count) == 0 { return true }
+                rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(place + 1))
+            }
+            return false
         }
     }
 }

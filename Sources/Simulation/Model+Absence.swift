@@ -4,7 +4,7 @@ import Causality
 extension Model {
     /// What a node knew at some time, as its copy holds it.
     struct Copy: Sendable {
-        fileprivate var seen: [String: Set<Int>]
+        fileprivate var seen: [String: WriteSet]
     }
 
     func copy(of node: Int) -> Copy { Copy(seen: seen[node]) }
@@ -21,13 +21,13 @@ extension Model {
     mutating func setLapsed(_ nodes: Set<Int>) { lapsed = nodes }
 
     /// What all who count have seen of a path.
-    func commonKnowledge(of path: String, besides node: Int) -> Set<Int> {
-        var common: Set<Int>?
+    func commonKnowledge(of path: String, besides node: Int) -> WriteSet {
+        var common: WriteSet?
         for other in seen.indices where other != node && !lapsed.contains(other) {
-            let known = (seen[other][path] ?? []).union(forgotten[other][path] ?? [])
+            let known = (seen[other][path] ?? WriteSet()).union(forgotten[other][path] ?? WriteSet())
             common = common?.intersection(known) ?? known
         }
-        return common ?? []
+        return common ?? WriteSet()
     }
 
     func everybodyHas(_ write: Int, at path: String, besides node: Int) -> Bool {

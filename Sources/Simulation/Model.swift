@@ -33,8 +33,8 @@ struct Model {
         var path: String
         var content: Content
         /// All that its node had seen of the path.
-        var past: Set<Int>
-        var replaced: Set<Int>
+        var past: WriteSet
+        var replaced: WriteSet
         var isAcknowledged = false
     }
 
@@ -49,12 +49,12 @@ struct Model {
     private(set) var writes: [Write] = []
     private var indexes: [Dot: Int] = [:]
     /// By node and path, what the node has seen.
-    var seen: [[String: Set<Int>]]
+    var seen: [[String: WriteSet]]
     private var nodes: [NodeID: Int] = [:]
     /// What a node had seen before it was put back to an old copy of itself.
-    var forgotten: [[String: Set<Int>]]
+    var forgotten: [[String: WriteSet]]
     /// Deletions that a node has let go of, since everybody has them.
-    var dropped: [[String: Set<Int>]]
+    var dropped: [[String: WriteSet]]
     /// Members for which deletions do not wait: they were away for too long.
     var lapsed: Set<Int> = []
     /// What has been asked for and not been answered yet.
@@ -120,13 +120,13 @@ struct Model {
     mutating func observe(
         _ versions: [Shown], winner: Dot?, at path: String, on node: Int, by occasion: Occasion = .ordinary
     ) -> String? {
-        var known = seen[node][path] ?? []
+        var known = seen[node][path] ?? WriteSet()
         let before = known
         let shown = Set(versions.map(\.dot))
         if occasion == .startingOver {
             // What it had alone is no more; what everybody has may have been dropped where it comes from.
             known = commonKnowledge(of: path, besides: node)
-            for version in versions { if let index = indexes[version.dot] { known.formUnion(writes[index].past.union([index])) } }
+            for version in versions { if let index = indexes[version.dot] { known.formUnion(everythingBehind(index)) } }
         }
         for version in versions {
             if let index = indexes[version.dot] {
@@ -137,37 +137,45 @@ struct Model {
                 return "\(path) on node \(node): version \(version.dot) was written by nobody"
             }
         }
-        // A directory is told of before what is in it, so this is how the node saw it before the commit.
-        let hidesFile = isDirectory(path, on: node)
         let created = versions.filter { indexes[$0.dot] == nil }.sorted { $0.dot < $1.dot }
+        // A directory is told of before what is in it, so this is how the node saw it before the commit.
+        let hidesFile = !created.isEmpty && isDirectory(path, on: node)
         let arrived = versions.compactMap { indexes[$0.dot] }.filter { !known.contains($0) }
         for version in created {
             // What came by the same commit was there before the write only if the write says that it had seen it.
             var past = known
-            for index in arrived where version.hasSeen(writes[index].dot) { past.formUnion(writes[index].past.union([index])) }
+            for index in arrived where version.hasSeen(writes[index].dot) { past.formUnion(everythingBehind(index)) }
             let index = writes.count
             var intent = intents["\(node) \(path)"] ?? .write
             // Nobody can say which of the two this is, except that a resolution leaves nothing else.
             if openResolutions.remove("\(node) \(path)") != nil, versions.count == 1 { intent = .resolve }
             var replaced = replaced(by: version.content, over: past, as: intent, hidesFile: hidesFile)
             if occasion != .ordinary, let old = writtenBefore(version, shown, before) {
-                past = writes[old].past.union([old])
-                replaced = [old]
+                past = everythingBehind(old)
+                replaced = WriteSet([old])
             }
             if let later = past.first(where: { writes[$0].dot >= version.dot }) {
                 return "\(path) on node \(node): version \(version.dot) saw \(writes[later].dot), and yet is not the later one"
             }
             writes.append(Write(dot: version.dot, path: path, content: version.content, past: past, replaced: replaced))
             indexes[version.dot] = index
-            known = known.union(past).union([index])
+            known.formUnion(past)
+            known.insert(index)
         }
-        for index in arrived { known.formUnion(writes[index].past.union([index])) }
+        for index in arrived { known.formUnion(everythingBehind(index)) }
         seen[node][path] = known
         return check(shown, winner: winner, known, at: path, on: node)
     }
 
+    /// A write and all that it had seen.
+    private func everythingBehind(_ index: Int) -> WriteSet {
+        var result = writes[index].past
+        result.insert(index)
+        return result
+    }
+
     /// The node's own write of the same content that is there no more.
-    private func writtenBefore(_ version: Shown, _ shown: Set<Dot>, _ known: Set<Int>) -> Int? {
+    private func writtenBefore(_ version: Shown, _ shown: Set<Dot>, _ known: WriteSet) -> Int? {
         known.filter { index in
             let write = writes[index]
             return write.dot.actor.node == version.dot.actor.node && write.dot.actor != version.dot.actor
@@ -175,9 +183,9 @@ struct Model {
         }.max { writes[$0].dot < writes[$1].dot }
     }
 
-    private mutating func check(_ shown: Set<Dot>, winner: Dot?, _ known: Set<Int>, at path: String, on node: Int) -> String? {
+    private mutating func check(_ shown: Set<Dot>, winner: Dot?, _ known: WriteSet, at path: String, on node: Int) -> String? {
         let survivors = survivors(of: known)
-        let gone: Set<Int> = dropsDeletions ? survivors.filter { !shown.contains(writes[$0].dot) && writes[$0].content == .nothing } : []
+        let gone = dropsDeletions ? survivors.filter { !shown.contains(writes[$0].dot) && writes[$0].content == .nothing } : WriteSet()
         for index in gone where !everybodyHas(index, at: path, besides: node) {
             return "\(path) on node \(node): the deletion \(writes[index].dot) was dropped before all members had it"
         }
@@ -204,7 +212,7 @@ struct Model {
     func checkComplete(_ node: Int, where isConcerned: (String) -> Bool = { _ in true }) -> String? {
         for other in seen.indices where other != node {
             for (path, known) in seen[other].sorted(by: { $0.key < $1.key }) where isConcerned(path) {
-                if let missing = known.subtracting(seen[node][path] ?? []).map({ writes[$0].dot }).min() {
+                if let missing = known.subtracting(seen[node][path] ?? WriteSet()).map({ writes[$0].dot }).min() {
                     return "\(path): node \(node) has never heard of version \(missing), which node \(other) knows of"
                 }
             }
@@ -216,7 +224,7 @@ struct Model {
     func visible(on node: Int) -> [String: (content: Content, losers: Set<Dot>)] {
         var result: [String: (content: Content, losers: Set<Dot>)] = [:]
         for (path, known) in seen[node] {
-            let gone = dropped[node][path] ?? []
+            let gone = dropped[node][path] ?? WriteSet()
             guard let winner = winner(of: known, without: gone) else { continue }
             let content = writes[winner].content
             let isDirectory = content == .directory || isDirectory(path, on: node)
@@ -233,28 +241,31 @@ struct Model {
 
     /// Whether something is in the directory of this name.
     private func isDirectory(_ path: String, on node: Int) -> Bool {
-        seen[node].contains { other, known in
-            other.hasPrefix(path + "/") && winner(of: known).map { writes[$0].content.rank > 0 } == true
+        let prefix = path + "/"
+        return seen[node].contains { other, known in
+            other.hasPrefix(prefix) && winner(of: known).map { writes[$0].content.rank > 0 } == true
         }
     }
 
     // MARK: The rules
 
-    private func replaced(by content: Content, over past: Set<Int>, as intent: Intent, hidesFile: Bool) -> Set<Int> {
+    private func replaced(by content: Content, over past: WriteSet, as intent: Intent, hidesFile: Bool) -> WriteSet {
         let survivors = survivors(of: past)
         if intent == .resolve { return survivors }
-        guard let winner = winner(of: past) else { return [] }
+        guard let winner = winner(of: past) else { return WriteSet() }
         // Nobody could see the file that a directory of the same name hides, so nobody meant to replace it.
-        if hidesFile, writes[winner].content.rank == 1 { return [] }
+        if hidesFile, writes[winner].content.rank == 1 { return WriteSet() }
         let contents = [writes[winner].content, content]
         return survivors.filter { $0 == winner || contents.contains(writes[$0].content) }
     }
 
-    private func survivors(of known: Set<Int>) -> Set<Int> {
-        known.subtracting(known.reduce(into: Set<Int>()) { $0.formUnion(writes[$1].replaced) })
+    private func survivors(of known: WriteSet) -> WriteSet {
+        var survivors = known
+        for index in known { survivors.subtract(writes[index].replaced) }
+        return survivors
     }
 
-    private func winner(of known: Set<Int>, without gone: Set<Int> = []) -> Int? {
+    private func winner(of known: WriteSet, without gone: WriteSet = WriteSet()) -> Int? {
         let survivors = survivors(of: known).subtracting(gone)
         let heads = survivors.filter { candidate in !survivors.contains { writes[$0].past.contains(candidate) } }
         return heads.max { left, right in

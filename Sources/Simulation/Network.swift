@@ -18,6 +18,12 @@ final class Network: Sendable {
         var cutsOneIn = 0
     }
 
+    /// A closure that a mutex holds by itself is wrapped once more at each look at it.
+    private struct Watcher {
+        var receiver: Int
+        var inspect: @Sendable ([UInt8]) -> Void
+    }
+
     struct Direction: Hashable {
         var from: Int
         var to: Int
@@ -38,7 +44,7 @@ final class Network: Sendable {
     }
 
     let scheduler: Scheduler
-    private let watcher = Mutex<(@Sendable ([UInt8], Int) -> Void)?>(nil)
+    private let watcher = Mutex<Watcher?>(nil)
     /// When all is well.
     private let fair: Weather
     private let state: Mutex<State>
@@ -52,7 +58,9 @@ final class Network: Sendable {
     }
 
     /// Shows whatever is sent to a machine from now on to `inspect`, too.
-    func watch(_ inspect: @escaping @Sendable ([UInt8], Int) -> Void) { watcher.withLock { $0 = inspect } }
+    func watch(_ receiver: Int, _ inspect: @escaping @Sendable ([UInt8]) -> Void) {
+        watcher.withLock { $0 = Watcher(receiver: receiver, inspect: inspect) }
+    }
 
     static func address(of index: Int) -> String { "http://node-\(index):6830" }
 
@@ -99,6 +107,10 @@ final class Network: Sendable {
 
     // MARK: One exchange
 
+    private func watcher(of receiver: Int) -> Watcher? {
+        watcher.withLock { $0?.receiver == receiver ? $0 : nil }
+    }
+
     private func chance(oneIn count: Int) -> Bool {
         count > 0 && state.withLock { $0.random.once(in: count) }
     }
@@ -130,7 +142,7 @@ final class Network: Sendable {
         let message = InProcessServer.Request(
             request.method.rawValue, request.path, token: request.token, contentType: request.contentType, body: request.body)
         state.withLock { $0.bytes += UInt64(request.body.count) }
-        watcher.withLock { $0 }?(Array(request.path.utf8) + request.body, to)
+        if let watcher = watcher(of: to) { watcher.inspect(Array(request.path.utf8) + request.body) }
         if chance(oneIn: state.withLock { $0.weather.doublesOneIn }) {
             // Its answer goes nowhere.
             Task { _ = await server.respond(to: message) }
@@ -179,7 +191,7 @@ final class Network: Sendable {
             throw TransportError("the wait was cancelled", isUnreachable: false)
         }
         state.withLock { $0.bytes += UInt64(piece.count) }
-        watcher.withLock { $0 }?(piece, direction.to)
+        watcher(of: direction.to)?.inspect(piece)
         // A machine that has died since has taken its connections along.
         guard self.server(at: Network.address(of: direction.from)) != nil else { throw broken }
         return piece
