@@ -64,7 +64,9 @@ extension Node {
         _ hashes: [ContentHash], besides link: PeerLink? = nil, onlyActive: Bool = false, note: ([ContentHash], PeerLink) -> Void = { _, _ in }
     ) async -> Set<ContentHash> {
         var lacking = hashes
-        let links = allLinks().filter { $0.apiKey == nil && $0 !== link }.map { (link: $0, isActive: $0.state.withLock { $0.phase == .active }) }
+        // A hash of what it may not see is nothing for a partial member either.
+        let links = allLinks().filter { $0.apiKey == nil && $0 !== link && (try? isPartial($0)) != true }
+            .map { (link: $0, isActive: $0.state.withLock { $0.phase == .active }) }
         for (link, isActive) in links.sorted(by: { $0.isActive && !$1.isActive }) where isActive || !onlyActive {
             if lacking.isEmpty || Task.isCancelled { break }
             do {
