@@ -20,6 +20,15 @@ extension Node {
         try await takeUpIncarnation(reason: "a peer has writes in this node's name that are not here: the data directory is an old copy")
     }
 
+    /// The writes in this node's name among what a peer pushes. Joined unseen, they would be named anew with those of this process when it
+    /// finds out later that it runs on an old copy.
+    func ownWrites(in records: [PushRecord]) -> OwnWrites {
+        let written = database.written
+        var own = OwnWrites(of: written.actor, after: written.start)
+        for record in records { own.look(at: record.register) }
+        return own
+    }
+
     /// Goes on as another actor, and says so.
     func takeUpIncarnation(reason: String) async throws {
         let number = Incarnation.fresh(after: incarnation, randomness)

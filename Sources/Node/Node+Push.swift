@@ -83,6 +83,8 @@ extension Node {
         guard tree == .files || caller.isTrusted else { throw NodeError(.forbidden, "only full members share the cluster's own tree") }
         let turn = pushTurn(of: node)
         return try await turn.turn.run {
+            // What others say of this node's writes is not believed.
+            if caller.isTrusted { try await checkOwnWrites(ownWrites(in: part.records)) }
             let hold = database.holdObjects()
             defer { hold.end() }
             let stamp = turn.stamp.withLock { $0 }

@@ -18,7 +18,8 @@ public struct OwnWrites: Sendable {
         self.start = start
     }
 
-    mutating func look(at register: Register) {
+    /// Takes note of those that a register has or has seen.
+    public mutating func look(at register: Register) {
         // Most registers were never written here; their contexts say so in one look.
         guard let last = register.context.timestamp(of: actor), last > start else { return }
         note(last)
