@@ -81,7 +81,7 @@ extension Node {
         let answer = try await stage(response, onto: known ?? .empty, rules, link)
         let (cursor, staged) = (answer.cursor, answer.tree)
         guard staged != known else {
-            let left = try await forget(answer, of: staged, rules, link)
+            let left = try await forgetUntold(answer, of: forget(answer, of: staged, rules, link), tree, rules, link)
             return setScopedState(ScopedState(cursor: cursor, known: left.root), of: link, tree)
         }
 
@@ -110,7 +110,7 @@ extension Node {
             : try await database.join(staged.root, into: tree, latest: latest, cause: cause)
         session.add(to: &report)
         report.conflicts += result.conflictsAfter > result.conflictsBefore ? result.conflictsAfter - result.conflictsBefore : 0
-        let left = try await forget(answer, of: staged, rules, link)
+        let left = try await forgetUntold(answer, of: forget(answer, of: staged, rules, link), tree, rules, link)
         try await database.threads.run { [self] in setScopedState(ScopedState(cursor: cursor, known: left.root), of: link, tree) }
     }
 
@@ -141,6 +141,29 @@ extension Node {
         try await database.forget(paths, of: known, upTo: answer.horizon)
         let gone = paths
         return try await database.threads.run { [database] in try database.forgetting(gone, in: known) }
+    }
+
+    /// Forgets that a peer had what it does not tell of where it tells everything: it was put back to an old copy, and this node may be the
+    /// only one that still has the rest.
+    ///
+    /// - Parameter known: what the peer had at any time, as far as this node knows.
+    private func forgetUntold(
+        _ answer: Staged, of known: Subtree, _ tree: Tree, _ wanted: RuleSet, _ link: PeerLink
+    ) async throws -> Subtree {
+        guard let all = answer.all else { return known }
+        let rules = tree == .files ? try await scope(at: link).ruleSet : .everything
+        return try await database.threads.run { [database] in
+            var paths: [TreePath] = []
+            var told: [(path: TreePath, register: Register)] = []
+            var diff = try TreeDiff(from: all, to: known, in: database.view.reader)
+            while let difference = try diff.next() {
+                // Of what it may not see any more it is not told either.
+                guard wanted.allows(.read, difference.path), rules.allows(.read, difference.path) else { continue }
+                paths.append(difference.path)
+                if let register = difference.before { told.append((difference.path, register)) }
+            }
+            return paths.isEmpty ? known : try database.stage(told, onto: database.forgetting(paths, in: known))
+        }
     }
 
     private struct Staged {

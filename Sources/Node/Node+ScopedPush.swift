@@ -30,9 +30,36 @@ extension Node {
             state.isEven = true
             return state.refused.isEmpty
         }
-        if !isVetted, isAll, rules.isUnrestricted, database.head.commit.files.aggregates.tombstones > 0 {
-            try await tell(acknowledgement, to: link)
+        if !isVetted, isAll, rules.isUnrestricted, isTellingDue(at: link) { try await tell(acknowledgement, to: link) }
+    }
+
+    /// Whether the peer takes this node's changes by itself. One that did not is asked again now and then: it may have come to reach
+    /// this node.
+    func peerPulls(_ link: PeerLink) async throws -> Bool {
+        let now = clock.monotonicMicroseconds()
+        let isDue = link.state.withLock { state in
+            guard !state.peerPulls, now >= state.nextAsked else { return false }
+            state.nextAsked = now + UInt64(state.asking.next(chance: 1) * 1e6)
+            return true
         }
+        if isDue { _ = try await peerStatus(link) }
+        return link.state.withLock { $0.peerPulls }
+    }
+
+    /// Whether a peer that takes everything has all that is here, as far as is known, and has lately been told so.
+    func hasNothingToTell(_ link: PeerLink) -> Bool {
+        let head = database.head
+        let isEven = link.state.withLock { state in
+            !state.isScoped && Tree.allCases.allSatisfy { state.joined[$0.rawValue] == head[$0].root }
+        }
+        return isEven && !isTellingDue(at: link)
+    }
+
+    /// Deletions wait for what the peer is told; it need not come more often than anybody looks for old ones.
+    private func isTellingDue(at link: PeerLink) -> Bool {
+        guard database.head.commit.files.aggregates.tombstones > 0 else { return false }
+        guard let last = link.state.withLock({ $0.lastTold }) else { return true }
+        return clock.monotonicMicroseconds() >= last + HorizonState.interval(retention)
     }
 
     /// Tells what this node has, all of which the peer has been given. Deletions wait for it, and nobody can connect to ask.
@@ -47,6 +74,7 @@ extension Node {
         _ = try await send(
             .post, "/sync/acknowledge", to: link, body: try JSON.encode(told), contentType: "application/json", timeoutSeconds: 10
         ).body.collect(limit: 4096)
+        link.state.withLock { $0.lastTold = clock.monotonicMicroseconds() }
     }
 
     private func push(_ tree: Tree, to link: PeerLink, _ rules: PushRules, _ report: inout SyncReport) async throws {
@@ -73,8 +101,9 @@ extension Node {
         report.pushed += result.entries
         report.bytesPushed += result.bytes
         if link.state.withLock({ $0.isScoped }) {
-            // Without a new cursor, what was pushed comes back with the next changes, and is known.
-            let next = ScopedState(cursor: result.cursor ?? state.cursor, known: result.known.root)
+            // Without a new cursor, what was pushed comes back with the next changes, and is known by then. Not before: the peer may be
+            // put back to a copy that has what the old cursor stands for, and not this.
+            let next = result.cursor.map { ScopedState(cursor: $0, known: result.known.root) } ?? state
             try await database.threads.run { [self] in setScopedState(next, of: link, tree) }
         }
     }

@@ -88,7 +88,10 @@ extension Node {
         try await meet(link)
         report.nodeID = link.nodeID?.description
         // Who is told to sync may not be listening to the peer, and would not know that its rights have changed.
-        link.state.withLock { $0.told = nil }
+        link.state.withLock { state in
+            state.told = nil
+            state.lastTold = nil
+        }
         // The turn is given up before the peer is asked to pull, so that two nodes cannot wait for each other.
         let roots = try await link.pulls.run { () async throws -> PeerRoots? in
             let roots = try await pullAll(from: link, &report)

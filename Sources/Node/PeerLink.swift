@@ -57,6 +57,11 @@ final class PeerLink: Sendable {
         var isEven = false
         /// Whether the peer takes this node's changes by itself.
         var peerPulls = true
+        /// When a peer that did not is asked again, on this node's monotonic clock, and how long after that.
+        var nextAsked: UInt64 = 0
+        var asking = Backoff()
+        /// When the peer was last told what this node has, on the same clock.
+        var lastTold: UInt64?
         /// What the peer has told of its state since it was last pulled from.
         var announced: PeerRoots?
         /// The horizon up to which the peer was seen to have everything.

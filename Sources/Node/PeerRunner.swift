@@ -42,7 +42,11 @@ struct PeerRunner {
 
     /// Runs until the peer is lost.
     private func keepUp() async throws {
-        link.state.withLock { $0.lastHeard = node.clock.monotonicMicroseconds() }
+        link.state.withLock { state in
+            state.lastHeard = node.clock.monotonicMicroseconds()
+            state.asking = Backoff()
+            (state.nextAsked, state.lastTold) = (0, nil)
+        }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await listen() }
             group.addTask { try await beat() }
@@ -117,9 +121,7 @@ extension PeerRunner {
             guard link.state.withLock({ $0.lastSyncAt != nil && $0.phase == .active }) else { continue }
             if try node.isPartial(link) { continue }
             if try !node.isVetted(at: link) {
-                // It may have come to reach this node since it was asked.
-                if !link.state.withLock({ $0.peerPulls }) { _ = try await node.peerStatus(link) }
-                if link.state.withLock({ $0.peerPulls }) { continue }
+                if try await node.peerPulls(link) || node.hasNothingToTell(link) { continue }
             }
             var report = SyncReport(nodeID: link.nodeID?.description, address: link.address, ok: true)
             _ = try await link.pulls.run { try await node.push(to: link, &report) }
