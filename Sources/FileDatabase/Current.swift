@@ -23,7 +23,8 @@ extension FileDatabase {
         let reason: String
         if let hash = store.head {
             do {
-                return (Head(hash: hash, commit: try Commit(decoding: store.read(hash, .commit))), nil)
+                let lost = store.recovery.lostEnd ? "the end of the log is gone, and with it writes that were acknowledged" : nil
+                return (Head(hash: hash, commit: try Commit(decoding: store.read(hash, .commit))), lost)
             } catch let error as StoreError where error.code == .missing || error.code == .damaged {
                 reason = "the newest commit cannot be read (\(error.reason))"
             }

@@ -11,6 +11,8 @@ public struct RecoveryReport: Sendable, Equatable {
     public var damaged: [LogPosition] = []
     /// Whether the index was lost or unusable and was made anew.
     public var rebuiltIndex = false
+    /// Whether the log ends before a place that the index knew to be durable: acknowledged writes are gone.
+    public var lostEnd = false
 }
 
 /// Opening a store: reads the log behind the index's checkpoint, or all of it.
@@ -166,6 +168,7 @@ struct Recovery {
         {
             return checkpoint
         }
+        if let checkpoint = (try? index.checkpoint()) ?? nil, let last = segments.last, checkpoint.position.segment >= last { report.lostEnd = true }
         report.rebuiltIndex = true
         try? index.forgetEverything()
         return nil

@@ -112,6 +112,20 @@ struct FaultTests {
         }
     }
 
+    @Test("A log that has lost what the index knew to be durable says so")
+    func lostEnd() throws {
+        let disk = FaultyDisk(), index = MemoryIndex()
+        let store = try ObjectStore(disk: disk, index: index)
+        _ = try Self.commits(3, to: store)
+        store.close()
+        #expect(try !ObjectStore(disk: disk, index: index).recovery.lostEnd)
+        let name = try #require(try disk.names().first)
+        disk.replace(name, with: Array(disk.bytes(of: name).dropLast(3)))
+        #expect(try ObjectStore(disk: disk, index: index).recovery.lostEnd)
+        // It is said once: from then on the index knows no better.
+        #expect(try !ObjectStore(disk: disk, index: index).recovery.lostEnd)
+    }
+
     @Test("The same where the sync is the one before the next segment")
     func failedSyncAtRoll() throws {
         let fixture = try StoreFixture(.memory)

@@ -181,7 +181,9 @@ struct Serve: AsyncParsableCommand {
     }
 
     private func report(_ recovery: RecoveryReport, _ logger: Logger) {
-        if recovery.cutBytes > 0 {
+        if recovery.lostEnd {
+            logger.error("the end of the log is gone, and with it writes that were acknowledged; what peers have of them comes back")
+        } else if recovery.cutBytes > 0 {
             logger.warning("cut a torn tail off the log; nothing acknowledged was in it", metadata: ["bytes": "\(recovery.cutBytes)"])
         }
         for place in recovery.damaged {
