@@ -206,7 +206,7 @@ extension FileDatabase {
             guard mailbox.add(request) else {
                 return continuation.resume(throwing: DatabaseError(.unavailable, "the database is closed"))
             }
-            if threads.isInline { Task { commitWaiting() } }
+            if threads.isInline { threads.soon { self.commitWaiting() } }
         }
     }
 

@@ -26,6 +26,9 @@ public struct InProcessServer: Sendable {
         }
     }
 
+    /// A body up to this size is made at once. In bytes.
+    private static let maximumWholeBody = 64 << 10
+
     private let dispatcher: Dispatcher
     private let channel: any Channel
     private let logger: Logger
@@ -52,8 +55,11 @@ public struct InProcessServer: Sendable {
         } catch {
             response = Dispatcher.response(for: error, logger)
         }
-        let pipe = BodyPipe()
         let body = response.body
+        if let length = body.contentLength, length <= InProcessServer.maximumWholeBody {
+            return TransportResponse(status: response.status.code, body: await whole(body))
+        }
+        let pipe = BodyPipe()
         let producer = Task {
             do {
                 try await body.write(PipeWriter(pipe: pipe))
@@ -71,6 +77,36 @@ public struct InProcessServer: Sendable {
             }
         })
     }
+}
+
+extension InProcessServer {
+    /// A short body, in one piece.
+    private func whole(_ body: ResponseBody) async -> TransportBody {
+        let collector = BodyCollector()
+        do {
+            try await body.write(collector)
+        } catch {
+            collector.failure.withLock { $0 = TransportError("the answer broke off: \(error)", isUnreachable: false) }
+        }
+        return TransportBody { () async throws(TransportError) in
+            let bytes = collector.bytes.withLock { bytes in
+                defer { bytes = [] }
+                return bytes
+            }
+            if !bytes.isEmpty { return bytes }
+            if let failure = collector.failure.withLock({ $0 }) { throw failure }
+            return nil
+        }
+    }
+}
+
+private final class BodyCollector: ResponseBodyWriter, Sendable {
+    let bytes = Mutex<[UInt8]>([])
+    let failure = Mutex<TransportError?>(nil)
+
+    func write(_ buffer: ByteBuffer) async throws { bytes.withLock { $0 += buffer.readableBytesView } }
+
+    consuming func finish(_ trailingHeaders: HTTPFields?) async throws {}
 }
 
 /// Ends the writer of a body that nobody reads any more.

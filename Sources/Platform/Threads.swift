@@ -9,14 +9,18 @@ public final class BlockingThreads: Sendable {
     /// Whether there are no threads, and work is done by whoever asks for it: in a simulation, where nothing blocks and
     /// everything has to happen in the same order each time.
     public let isInline: Bool
+    /// Where there are no threads, what each piece of work waits for first.
+    private let pause: @Sendable () async -> Void
 
     /// - Parameters:
-    ///   - count: 0 for no threads at all: work is done by the caller, before the call returns.
+    ///   - count: 0 for no threads at all: work is done by tasks.
     ///   - givesWay: whether all other threads go first where there are too few processors. So do threads that these start.
-    public init(count: Int, name: String, givesWay: Bool = false) {
+    ///   - pause: what each of those tasks does before it begins.
+    public init(count: Int, name: String, givesWay: Bool = false, pause: @escaping @Sendable () async -> Void = {}) {
         let queue = WorkQueue()
         self.queue = queue
         isInline = count == 0
+        self.pause = pause
         for index in 0..<count {
             let thread = Thread {
                 if givesWay { BlockingThreads.giveWay() }
@@ -47,7 +51,15 @@ public final class BlockingThreads: Sendable {
         try await withCheckedThrowingContinuation { continuation in
             let work = { @Sendable in continuation.resume(with: Swift.Result { try body() }) }
             // As with threads, others may go on before it is done, and before the caller learns of it.
-            if isInline { Task { work() } } else { queue.add(work) }
+            if isInline { soon(work) } else { queue.add(work) }
+        }
+    }
+
+    /// Does `body` in a task, where there are no threads.
+    public func soon(_ body: @escaping @Sendable () -> Void) {
+        Task { [pause] in
+            await pause()
+            body()
         }
     }
 

@@ -32,8 +32,8 @@ public struct ClusterRun: Sendable {
         self.keepsTrace = keepsTrace
     }
 
-    /// How long a healed cluster may take to agree, in microseconds.
-    private static let patience: UInt64 = 180_000_000
+    /// How long a healed cluster may take to agree, in microseconds: a push whose answer was lost is given up after five minutes.
+    private static let patience: UInt64 = 400_000_000
     /// No run is longer, in microseconds.
     private static let longest: UInt64 = 3_600_000_000
 
@@ -84,7 +84,7 @@ public struct ClusterRun: Sendable {
             return world.fail("the cluster cannot be set up: \(error)")
         }
         if let partial = world.partialMember {
-            world.network.watch(partial) { [weak world] bytes in world?.inspect(bytes, to: "node \(partial)") }
+            world.network.watch(partial) { [weak world] bytes, path in world?.inspect(bytes, to: "node \(partial) by \(path)") }
         }
         var random = SplitMix64(seed: seed &+ 3)
         let faults = Task {
@@ -135,6 +135,11 @@ public struct ClusterRun: Sendable {
             try await node.join(address: Network.address(of: neighbour), token: token)
             node.goLive()
         }
+        if features.collects {
+            let rules = #"{"rules":[{"path":"/**","all_days":0,"daily_days":0,"weekly_days":0}]}"#
+            let status = try await machines[0].request("PUT", "/versions/retention", Array(rules.utf8), contentType: "application/json").status
+            if status != 200 { return world.fail("what is kept cannot be set: status \(status)") }
+        }
         var extra: [(Int, Int)] = []
         switch features.topology {
         case .mesh:
@@ -175,6 +180,7 @@ public struct ClusterRun: Sendable {
         }
         world.note("all nodes agree")
         if features.hasProber { await checkRevoked(machines, world) }
+        if features.flipsBits { await flipBits(machines, world, &random) }
         for machine in machines { await check(machine, world) }
         if !features.dropsDeletions, random.once(in: 4) { await checkMessages(machines, world) }
     }
@@ -207,6 +213,29 @@ public struct ClusterRun: Sendable {
         if spent > 8 * links { world.fail("one change cost \(spent) requests besides heartbeats between \(machines.count) nodes") }
     }
 
+    /// Bits flip on the disk of a node with peers that have all of it: what is damaged is found by a scrub, or by whoever reads it, and comes
+    /// back from them.
+    private func flipBits(_ machines: [Machine], _ world: World, _ random: inout SplitMix64) async {
+        let able = machines.filter { $0.node?.peers().contains { $0.state == "active" && $0.syncPaths == nil } == true && $0.index != world.partialMember }
+        guard world.failure == nil, let machine = able.isEmpty ? nil : random.pick(able) else { return }
+        world.note("bits of node \(machine.index) flip")
+        machine.disk.flipBits(1 + random.below(8), &random)
+        guard random.once(in: 2) else { return }
+        do {
+            let started = try await machine.request("POST", "/system/scrub")
+            var task = try JSONSerialization.jsonObject(with: Data(started.body)) as? [String: Any]
+            let deadline = world.scheduler.now + ClusterRun.patience
+            while let id = task?["id"] as? String, task?["state"] as? String == "running" {
+                guard world.scheduler.now < deadline else { return world.fail("a scrub does not end at node \(machine.index)") }
+                try await world.scheduler.wait(100_000)
+                task = try JSONSerialization.jsonObject(with: Data(try await machine.request("GET", "/system/tasks/\(id)").body)) as? [String: Any]
+            }
+            world.note("the scrub at node \(machine.index): \(task?["state"] ?? "-")")
+        } catch {
+            world.fail("node \(machine.index) cannot be scrubbed: \(error)")
+        }
+    }
+
     /// A key that was revoked opens nothing any more, anywhere.
     private func checkRevoked(_ machines: [Machine], _ world: World) async {
         guard let token = world.revokedToken else { return }
@@ -236,6 +265,12 @@ public struct ClusterRun: Sendable {
                     return world.fail("\(path) cannot be read at node \(node) as it should be: status \(answer.status)")
                 }
                 let whole = try await machine.request("GET", "/files\(path)")
+                // Of a file of one chunk the hash is that of its bytes.
+                if whole.status == 200, whole.body.count < 60_000, !whole.body.isEmpty,
+                    !content.hasPrefix(ContentHash(of: .chunk, whole.body).description)
+                {
+                    return world.fail("\(path) has other bytes at node \(node) than were put there")
+                }
                 guard whole.status == 200 else { return world.fail("the content of \(path) cannot be read at node \(node): status \(whole.status)") }
             }
             let answer = try await machine.request("GET", "/sync/conflicts?limit=10000")

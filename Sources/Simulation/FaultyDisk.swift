@@ -94,6 +94,15 @@ public final class FaultyDisk: Disk {
         }
     }
 
+    /// Flips some bits anywhere.
+    public func flipBits(_ count: Int, _ random: inout SplitMix64) {
+        let files = state.withLock { $0.files.mapValues(\.bytes.count) }.filter { $0.value > 0 }.sorted { $0.key < $1.key }
+        for _ in 0..<count {
+            guard let file = files.isEmpty ? nil : random.pick(files) else { return }
+            flip(file.key, at: random.below(file.value), bit: UInt8(random.below(8)))
+        }
+    }
+
     /// Puts bytes in the place of a file's, durably.
     public func replace(_ name: String, with bytes: [UInt8]) {
         state.withLock { $0.files[name] = Content(bytes: bytes, durable: bytes, isListed: true) }

@@ -53,7 +53,9 @@ struct Leaks {
         return bytes.withUnsafeBytes { bytes in
             for offset in 0...(bytes.count - ContentHash.byteCount) {
                 let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-                if beginnings[Int(word & 0xffff) >> 6] & 1 << (word & 63) != 0, hashes.contains(word) { return "the root of a tree" }
+                if beginnings[Int(word & 0xffff) >> 6] & 1 << (word & 63) != 0, hashes.contains(word) {
+                    return "the root of a tree, byte \(offset) of \(bytes.count),"
+                }
             }
             return nil
         }

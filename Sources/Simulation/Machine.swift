@@ -69,8 +69,8 @@ final class Machine: Sendable {
             directory: directory, label: "node-\(self.index)", transport: NetworkTransport(network: world.network, index: self.index),
             logger: Logger(label: "simulation", factory: { _ in SwiftLogNoOpLogHandler() }), time: time)
         options.randomness = SimulatedRandomness(seed: world.seed &* 1_000_003 &+ UInt64(self.index * 1000 + life))
-        options.openDatabase = { [directory] actor, clock in
-            let inline = BlockingThreads(count: 0, name: "simulation")
+        options.openDatabase = { [directory, world] actor, clock in
+            let inline = BlockingThreads(count: 0, name: "simulation") { await world.pauseOfThread() }
             let store = try ObjectStore(disk: disk, index: index, flusher: inline)
             return try FileDatabase(directory: directory, store: store, actor: actor, time: clock, threads: inline, history: history)
         }
@@ -78,7 +78,7 @@ final class Machine: Sendable {
         let node = try Node(options)
         if !isHidden { node.setAddress(Network.address(of: self.index)) }
         let observer = node.database.addObserver { [weak self, world, index = self.index] head in
-            if head.commit.cause.contains("sync with") { self?.state.withLock { $0.isRestored = false } }
+            if head.commit.cause.hasPrefix("sync with") { self?.state.withLock { $0.isRestored = false } }
             world.committed(head, at: index)
         }
         let server = InProcessServer(node: node, channel: EmbeddedChannel())

@@ -14,6 +14,7 @@ extension Model {
         forgotten[node].merge(seen[node]) { $0.union($1) }
         seen[node] = copy.seen
         dropped[node] = [:]
+        lingering[node] = [:]
         abandonRequests(to: node)
     }
 

@@ -36,6 +36,8 @@ struct Model {
         var past: WriteSet
         var replaced: WriteSet
         var isAcknowledged = false
+        /// Whether its node has written the same anew in another name: those who had it by then have both.
+        var isRenamed = false
     }
 
     /// A version that a node shows.
@@ -55,6 +57,8 @@ struct Model {
     var forgotten: [[String: WriteSet]]
     /// Deletions that a node has let go of, since everybody has them.
     var dropped: [[String: WriteSet]]
+    /// Writes that a node still has though they were named anew.
+    var lingering: [[String: WriteSet]]
     /// Members for which deletions do not wait: they were away for too long.
     var lapsed: Set<Int> = []
     /// What has been asked for and not been answered yet.
@@ -70,6 +74,7 @@ struct Model {
         seen = Array(repeating: [:], count: nodeCount)
         forgotten = seen
         dropped = seen
+        lingering = seen
     }
 
     mutating func name(_ node: Int, _ id: NodeID) { nodes[id] = node }
@@ -116,9 +121,11 @@ struct Model {
 
     /// Takes note of the versions that a node shows at a path after a commit, and says what is wrong with them.
     ///
-    /// - Parameter versions: none where all that was known of the path is gone.
+    /// - Parameters:
+    ///   - versions: none where all that was known of the path is gone.
+    ///   - isBatch: whether several requests made the commit, so that what one brought another may have replaced unseen.
     mutating func observe(
-        _ versions: [Shown], winner: Dot?, at path: String, on node: Int, by occasion: Occasion = .ordinary
+        _ versions: [Shown], winner: Dot?, at path: String, on node: Int, by occasion: Occasion = .ordinary, isBatch: Bool = false
     ) -> String? {
         var known = seen[node][path] ?? WriteSet()
         let before = known
@@ -145,14 +152,21 @@ struct Model {
             // What came by the same commit was there before the write only if the write says that it had seen it.
             var past = known
             for index in arrived where version.hasSeen(writes[index].dot) { past.formUnion(everythingBehind(index)) }
+            if isBatch {
+                for (index, write) in writes.enumerated()
+                where write.path == path && !past.contains(index) && nodes[write.dot.actor.node] != node && version.hasSeen(write.dot) {
+                    past.formUnion(everythingBehind(index))
+                }
+            }
             let index = writes.count
             var intent = intents["\(node) \(path)"] ?? .write
             // Nobody can say which of the two this is, except that a resolution leaves nothing else.
             if openResolutions.remove("\(node) \(path)") != nil, versions.count == 1 { intent = .resolve }
             var replaced = replaced(by: version.content, over: past, as: intent, hidesFile: hidesFile)
-            if occasion != .ordinary, let old = writtenBefore(version, shown, before) {
+            if occasion != .ordinary, let old = writtenBefore(version, shown, before, by: occasion) {
                 past = everythingBehind(old)
                 replaced = WriteSet([old])
+                writes[old].isRenamed = true
             }
             if let later = past.first(where: { writes[$0].dot >= version.dot }) {
                 return "\(path) on node \(node): version \(version.dot) saw \(writes[later].dot), and yet is not the later one"
@@ -174,13 +188,15 @@ struct Model {
         return result
     }
 
-    /// The node's own write of the same content that is there no more.
-    private func writtenBefore(_ version: Shown, _ shown: Set<Dot>, _ known: WriteSet) -> Int? {
-        known.filter { index in
+    /// The write of the same content that is there no more: the node's own, or, where it starts over, one of others that it alone has.
+    private func writtenBefore(_ version: Shown, _ shown: Set<Dot>, _ known: WriteSet, by occasion: Occasion) -> Int? {
+        let candidates = known.filter { index in
             let write = writes[index]
-            return write.dot.actor.node == version.dot.actor.node && write.dot.actor != version.dot.actor
-                && write.content == version.content && !shown.contains(write.dot)
-        }.max { writes[$0].dot < writes[$1].dot }
+            return write.dot.actor != version.dot.actor && write.content == version.content && !shown.contains(write.dot)
+        }
+        let own = candidates.filter { writes[$0].dot.actor.node == version.dot.actor.node }
+        let found = own.isEmpty && occasion == .startingOver ? candidates : own
+        return found.max { writes[$0].dot < writes[$1].dot }
     }
 
     private mutating func check(_ shown: Set<Dot>, winner: Dot?, _ known: WriteSet, at path: String, on node: Int) -> String? {
@@ -190,18 +206,31 @@ struct Model {
             return "\(path) on node \(node): the deletion \(writes[index].dot) was dropped before all members had it"
         }
         dropped[node][path] = gone
-        let expected = Set(survivors.subtracting(gone).map { writes[$0].dot })
+        let twice = known.filter { writes[$0].isRenamed && shown.contains(writes[$0].dot) }
+        lingering[node][path] = twice
+        let left = survivors.subtracting(gone)
+        let expected = Set(left.map { writes[$0].dot })
         if let lost = expected.subtracting(shown).min() {
             let isAcknowledged = writes[indexes[lost]!].isAcknowledged
             return "\(path) on node \(node): \(isAcknowledged ? "acknowledged " : "")version \(lost) is gone, and nobody has replaced it"
         }
-        if let extra = shown.subtracting(expected).min() {
+        if let extra = shown.subtracting(expected).subtracting(twice.map { writes[$0].dot }).min() {
             return "\(path) on node \(node): version \(extra) is back, though a write that had seen it replaced it"
         }
-        if let right = self.winner(of: known, without: gone), writes[right].dot != winner {
+        if let right = self.winner(among: left.union(twice)), writes[right].dot != winner {
             return "\(path) on node \(node): \(winner.map { "\($0)" } ?? "nothing") is current where \(writes[right].dot) should be"
         }
         return nil
+    }
+
+    /// What was written at a path, for a trace.
+    func writes(at path: String) -> [String] {
+        writes.indices.filter { writes[$0].path == path }.map { index in
+            let write = writes[index]
+            let seers = seen.indices.filter { seen[$0][path]?.contains(index) == true }
+            return "  \(path): write \(index) is \(write.dot): \(write.content), saw \(Array(write.past)), replaced \(Array(write.replaced)), "
+                + "known to nodes \(seers)"
+        }
     }
 
     /// Every path that a node has ever shown something at.
@@ -224,11 +253,11 @@ struct Model {
     func visible(on node: Int) -> [String: (content: Content, losers: Set<Dot>)] {
         var result: [String: (content: Content, losers: Set<Dot>)] = [:]
         for (path, known) in seen[node] {
-            let gone = dropped[node][path] ?? WriteSet()
-            guard let winner = winner(of: known, without: gone) else { continue }
+            let shown = survivors(of: known).subtracting(dropped[node][path] ?? WriteSet()).union(lingering[node][path] ?? WriteSet())
+            guard let winner = winner(among: shown) else { continue }
             let content = writes[winner].content
             let isDirectory = content == .directory || isDirectory(path, on: node)
-            let losers = survivors(of: known).subtracting(gone).filter { index in
+            let losers = shown.filter { index in
                 let other = writes[index].content
                 // A file that a directory hides has lost; that somebody deleted it is then no news.
                 if index == winner { return isDirectory && content.rank == 1 }
@@ -243,7 +272,7 @@ struct Model {
     private func isDirectory(_ path: String, on node: Int) -> Bool {
         let prefix = path + "/"
         return seen[node].contains { other, known in
-            other.hasPrefix(prefix) && winner(of: known).map { writes[$0].content.rank > 0 } == true
+            other.hasPrefix(prefix) && winner(among: survivors(of: known)).map { writes[$0].content.rank > 0 } == true
         }
     }
 
@@ -252,7 +281,7 @@ struct Model {
     private func replaced(by content: Content, over past: WriteSet, as intent: Intent, hidesFile: Bool) -> WriteSet {
         let survivors = survivors(of: past)
         if intent == .resolve { return survivors }
-        guard let winner = winner(of: past) else { return WriteSet() }
+        guard let winner = winner(among: survivors) else { return WriteSet() }
         // Nobody could see the file that a directory of the same name hides, so nobody meant to replace it.
         if hidesFile, writes[winner].content.rank == 1 { return WriteSet() }
         let contents = [writes[winner].content, content]
@@ -265,8 +294,7 @@ struct Model {
         return survivors
     }
 
-    private func winner(of known: WriteSet, without gone: WriteSet = WriteSet()) -> Int? {
-        let survivors = survivors(of: known).subtracting(gone)
+    private func winner(among survivors: WriteSet) -> Int? {
         let heads = survivors.filter { candidate in !survivors.contains { writes[$0].past.contains(candidate) } }
         return heads.max { left, right in
             (writes[left].content.rank, writes[left].dot) < (writes[right].content.rank, writes[right].dot)

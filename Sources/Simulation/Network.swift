@@ -21,7 +21,8 @@ final class Network: Sendable {
     /// A closure that a mutex holds by itself is wrapped once more at each look at it.
     private struct Watcher {
         var receiver: Int
-        var inspect: @Sendable ([UInt8]) -> Void
+        /// Takes the bytes, and the path of the request that they belong to.
+        var inspect: @Sendable ([UInt8], String) -> Void
     }
 
     struct Direction: Hashable {
@@ -58,7 +59,7 @@ final class Network: Sendable {
     }
 
     /// Shows whatever is sent to a machine from now on to `inspect`, too.
-    func watch(_ receiver: Int, _ inspect: @escaping @Sendable ([UInt8]) -> Void) {
+    func watch(_ receiver: Int, _ inspect: @escaping @Sendable ([UInt8], String) -> Void) {
         watcher.withLock { $0 = Watcher(receiver: receiver, inspect: inspect) }
     }
 
@@ -142,7 +143,7 @@ final class Network: Sendable {
         let message = InProcessServer.Request(
             request.method.rawValue, request.path, token: request.token, contentType: request.contentType, body: request.body)
         state.withLock { $0.bytes += UInt64(request.body.count) }
-        if let watcher = watcher(of: to) { watcher.inspect(Array(request.path.utf8) + request.body) }
+        if let watcher = watcher(of: to) { watcher.inspect(Array(request.path.utf8) + request.body, request.path) }
         if chance(oneIn: state.withLock { $0.weather.doublesOneIn }) {
             // Its answer goes nowhere.
             Task { _ = await server.respond(to: message) }
@@ -153,7 +154,7 @@ final class Network: Sendable {
         let reading = Reading(piecesLeft: isCut ? state.withLock { $0.random.below(3) } : nil)
         let timeout = UInt64(request.timeoutSeconds) * 1_000_000
         return TransportResponse(status: response.status, body: TransportBody { () async throws(TransportError) in
-            try await self.next(of: response.body, reading, Direction(from: to, to: from), of: server, timeout: timeout)
+            try await self.next(of: response.body, to: request.path, reading, Direction(from: to, to: from), of: server, timeout: timeout)
         })
     }
 
@@ -174,7 +175,7 @@ final class Network: Sendable {
     }
 
     private func next(
-        of body: TransportBody, _ reading: Reading, _ direction: Direction, of server: InProcessServer, timeout: UInt64
+        of body: TransportBody, to path: String, _ reading: Reading, _ direction: Direction, of server: InProcessServer, timeout: UInt64
     ) async throws(TransportError) -> [UInt8]? {
         let broken = TransportError("the connection broke", isUnreachable: false)
         guard reading.takeOne() else { throw broken }
@@ -191,7 +192,7 @@ final class Network: Sendable {
             throw TransportError("the wait was cancelled", isUnreachable: false)
         }
         state.withLock { $0.bytes += UInt64(piece.count) }
-        watcher(of: direction.to)?.inspect(piece)
+        watcher(of: direction.to)?.inspect(piece, path)
         // A machine that has died since has taken its connections along.
         guard self.server(at: Network.address(of: direction.from)) != nil else { throw broken }
         return piece

@@ -14,14 +14,19 @@ final class Scheduler: @unchecked Sendable {
     private struct Timer {
         var time: Instant
         var number: UInt64
+    }
+
+    /// What happens then. A closure that a dictionary holds by itself is wrapped anew at each look.
+    private struct Action {
         var fire: @Sendable () -> Void
     }
 
     /// Ties are broken by the order of creation, which is the same in each run.
     private struct State {
         var ready: [UnownedJob] = []
+        /// A heap. Those that are cancelled stay in it, without an action.
         var timers: [Timer] = []
-        var cancelled: Set<UInt64> = []
+        var actions: [UInt64: Action] = [:]
         var nextTimer: UInt64 = 0
         var now: Instant = 0
         var random: SplitMix64
@@ -75,15 +80,15 @@ final class Scheduler: @unchecked Sendable {
     func at(_ time: Instant, _ fire: @escaping @Sendable () -> Void) -> UInt64 {
         state.withLock { state in
             state.nextTimer += 1
-            let timer = Timer(time: max(time, state.now), number: state.nextTimer, fire: fire)
-            state.timers.append(timer)
-            siftUp(&state.timers)
-            return timer.number
+            state.actions[state.nextTimer] = Action(fire: fire)
+            state.timers.append(Timer(time: max(time, state.now), number: state.nextTimer))
+            Scheduler.siftUp(&state.timers)
+            return state.nextTimer
         }
     }
 
     func cancel(_ timer: UInt64) {
-        state.withLock { _ = $0.cancelled.insert(timer) }
+        _ = state.withLock { $0.actions.removeValue(forKey: timer) }
     }
 
     /// What became of a run.
@@ -114,9 +119,9 @@ final class Scheduler: @unchecked Sendable {
                 }
                 continue
             }
-            guard let timer = takeTimer() else { return .stuck }
-            if timer.time > limit { return .late }
-            timer.fire()
+            guard let action = takeTimer() else { return .stuck }
+            if now > limit { return .late }
+            action.fire()
         }
         return .endless
     }
@@ -136,12 +141,12 @@ final class Scheduler: @unchecked Sendable {
         }
     }
 
-    private func takeTimer() -> Timer? {
+    private func takeTimer() -> Action? {
         state.withLock { state in
             while let timer = Scheduler.popFirst(&state.timers) {
-                if state.cancelled.remove(timer.number) != nil { continue }
+                guard let action = state.actions.removeValue(forKey: timer.number) else { continue }
                 state.now = timer.time
-                return timer
+                return action
             }
             return nil
         }
@@ -153,9 +158,9 @@ final class Scheduler: @unchecked Sendable {
         (left.time, left.number) < (right.time, right.number)
     }
 
-    private func siftUp(_ timers: inout [Timer]) {
+    private static func siftUp(_ timers: inout [Timer]) {
         var index = timers.count - 1
-        while index > 0, Scheduler.isBefore(timers[index], timers[(index - 1) / 2]) {
+        while index > 0, isBefore(timers[index], timers[(index - 1) / 2]) {
             timers.swapAt(index, (index - 1) / 2)
             index = (index - 1) / 2
         }

@@ -35,12 +35,14 @@ struct User {
     }
 
     private mutating func act() async throws {
-        switch random.below(20) {
+        switch random.below(22) {
         case 0...1: try await delete(random.once(in: 4) ? someDirectory() : somePath())
         case 2 where world.features.movesThings: try await move()
         case 3...5 where world.features.resolvesConflicts: try await resolve()
         case 6: try await makeDirectory()
         case 7 where world.features.movesThings: try await copy()
+        case 8 where world.features.hasSnapshots && !isPartial: try await random.once(in: 2) ? makeSnapshot() : restore()
+        case 9 where world.features.collects: try await care()
         default: try await put()
         }
     }
@@ -117,6 +119,30 @@ struct User {
         try await change([path], .resolve) { machine in
             (try await machine.request("POST", "/sync/conflicts\(path)", body, contentType: "application/json").status, [], path)
         }
+    }
+
+    private mutating func makeSnapshot() async throws {
+        let name = "s-\(world.nextNumber())"
+        let status = try await machine.request("POST", "/versions/snapshots", Array(#"{"name":"\#(name)"}"#.utf8), contentType: "application/json").status
+        world.note("user at node \(machine.index): snapshot \(name) gave \(status)")
+        if status == 201 { world.add(snapshot: name) }
+    }
+
+    /// Puts a path back to what it was in a snapshot, which may not have come here yet.
+    private mutating func restore() async throws {
+        let names = world.snapshots
+        if names.isEmpty { return }
+        let (name, path) = (random.pick(names), somePath())
+        try await change([path], .write) { machine in
+            let body = Array(#"{"path":"\#(path)","at":"\#(name)"}"#.utf8)
+            return (try await machine.request("POST", "/versions/restore", body, contentType: "application/json").status, [], path)
+        }
+    }
+
+    private mutating func care() async throws {
+        let kind = random.pick(["gc", "gc", "scrub"])
+        let status = try await machine.request("POST", "/system/\(kind)").status
+        world.note("user at node \(machine.index): \(kind) gave \(status)")
     }
 
     /// Does something to paths that nobody else at this node works on meanwhile, and checks the answer.

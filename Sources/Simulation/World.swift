@@ -20,6 +20,8 @@ final class World: Sendable {
         var rootKey = ""
         /// A token of a key that is revoked.
         var revokedToken: String?
+        var random: SplitMix64
+        var snapshots: [String] = []
         var counter = 0
         var busy: [Int: [String]] = [:]
         var commits = 0
@@ -47,7 +49,7 @@ final class World: Sendable {
         network = Network(scheduler: scheduler, seed: seed &+ 1)
         state = Mutex(State(
             model: Model(nodeCount: features.nodes, dropsDeletions: features.dropsDeletions),
-            shown: Array(repeating: Shown(), count: features.nodes)))
+            shown: Array(repeating: Shown(), count: features.nodes), random: SplitMix64(seed: seed &+ 7)))
     }
 
     // MARK: What went on
@@ -83,6 +85,10 @@ final class World: Sendable {
         set { state.withLock { $0.revokedToken = newValue } }
     }
 
+    /// The names of all snapshots that were made.
+    var snapshots: [String] { state.withLock { $0.snapshots } }
+    func add(snapshot name: String) { state.withLock { $0.snapshots.append(name) } }
+
     func withModel<Result: Sendable>(_ body: (inout Model) -> Result) -> Result {
         state.withLock { body(&$0.model) }
     }
@@ -99,6 +105,12 @@ final class World: Sendable {
     var partialMember: Int? { features.hasPartialMember ? features.nodes - 1 : nil }
     /// Whether there is somebody who may not see all.
     var hasSecrets: Bool { features.hasPartialMember || features.hasProber }
+
+    /// What blocks takes its time now and then, and others get on meanwhile.
+    func pauseOfThread() async {
+        let pause = state.withLock { $0.random.once(in: 4) ? UInt64($0.random.below(3_000)) : 0 }
+        if pause > 0 { try? await scheduler.wait(pause) }
+    }
 
     // MARK: Who works on what
 
@@ -140,7 +152,8 @@ final class World: Sendable {
             // Of several requests of one commit only the first is named.
             occasion = head.commit.cause.contains("long absence") || head.commit.cause.contains(" more") ? .startingOver : .renaming
         }
-        compare(before.files, head.commit.files, in: database, on: node, by: occasion, lapsed)
+        compare(
+            before.files, head.commit.files, in: database, on: node, by: occasion, lapsed, isBatch: head.commit.cause.hasSuffix(" more"))
     }
 
     /// A node has started, from what its disk held: that is compared with all it ever showed.
@@ -162,7 +175,7 @@ final class World: Sendable {
 
     private func compare(
         _ before: Subtree, _ after: Subtree, in database: FileDatabase, on node: Int, by occasion: Model.Occasion,
-        _ lapsed: Set<Int>, also visit: (String) -> Void = { _ in }
+        _ lapsed: Set<Int>, isBatch: Bool = false, also visit: (String) -> Void = { _ in }
     ) {
         withModel { $0.setLapsed(lapsed) }
         do {
@@ -174,7 +187,10 @@ final class World: Sendable {
                     Model.Shown(dot: version.dot, content: Model.Content(version.value), hasSeen: { version.past.covers($0) })
                 }
                 let winner = difference.after?.winner.dot
-                if let reason = withModel({ $0.observe(shown, winner: winner, at: path, on: node, by: occasion) }) { fail(reason) }
+                if let reason = withModel({ $0.observe(shown, winner: winner, at: path, on: node, by: occasion, isBatch: isBatch) }) {
+                    fail(reason)
+                    if keepsTrace { for line in withModel({ $0.writes(at: path) }) { note(line) } }
+                }
                 leaks.withLock { $0.hide(difference.after, at: path, on: node) }
             }
         } catch {

@@ -71,6 +71,10 @@ struct Simulate: ParsableCommand {
     private func repeatable() throws {
         guard getenv("SWIFT_DETERMINISTIC_HASHING") == nil else { return }
         setenv("SWIFT_DETERMINISTIC_HASHING", "1", 1)
+        // Simulated disks grow and go by the megabyte: giving their memory back to the system each time costs more than filling it.
+        setenv("MALLOC_ARENA_MAX", "1", 1)
+        setenv("MALLOC_MMAP_THRESHOLD_", "\(32 << 20)", 1)
+        setenv("MALLOC_TRIM_THRESHOLD_", "\(1 << 30)", 1)
         guard let path = Bundle.main.executablePath else { return }
         var arguments = CommandLine.arguments.map { strdup($0) } + [nil]
         execv(path, &arguments)

@@ -143,4 +143,15 @@ struct ModelTests {
         #expect(model.observe([shown(first, "a")], winner: first, at: "/f", on: 0) == nil)
         #expect(model.checkComplete(1) == nil)
     }
+
+    @Test func `Who had a write before it was named anew may have both`() {
+        var model = model()
+        let (old, new) = (dot(1, by: 0), Dot(timestamp: Timestamp(microseconds: 2), actor: Actor(node: nodes[0], incarnation: 7)))
+        #expect(model.observe([shown(old, "a")], winner: old, at: "/f", on: 0) == nil)
+        #expect(model.observe([shown(old, "a")], winner: old, at: "/f", on: 1) == nil)
+        #expect(model.observe([shown(new, "a")], winner: new, at: "/f", on: 0, by: .renaming) == nil)
+        #expect(model.observe([shown(old, "a"), shown(new, "a")], winner: new, at: "/f", on: 1) == nil)
+        #expect(model.visible(on: 1)["/f"]?.losers == [])
+        #expect(model.observe([shown(old, "a")], winner: old, at: "/f", on: 1)?.contains("is gone") == true)
+    }
 }
