@@ -94,9 +94,9 @@ public final class FaultyDisk: Disk {
         }
     }
 
-    /// Flips some bits anywhere.
+    /// Flips some bits anywhere in what is durable.
     public func flipBits(_ count: Int, _ random: inout SplitMix64) {
-        let files = state.withLock { $0.files.mapValues(\.bytes.count) }.filter { $0.value > 0 }.sorted { $0.key < $1.key }
+        let files = state.withLock { $0.files.mapValues { min($0.bytes.count, $0.durable.count) } }.filter { $0.value > 0 }.sorted { $0.key < $1.key }
         for _ in 0..<count {
             guard let file = files.isEmpty ? nil : random.pick(files) else { return }
             flip(file.key, at: random.below(file.value), bit: UInt8(random.below(8)))
