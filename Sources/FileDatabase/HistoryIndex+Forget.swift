@@ -5,7 +5,7 @@ import Objects
 
 extension HistoryIndex {
     /// Rows that are looked at in one reading transaction, and changed in one that writes.
-    private static let rowsAtOnce = 10_000
+    private static let rowsAtOnce = 50_000
 
     /// Forgets what no kept state shows. Each step leaves a table that is right, so it may break off anywhere.
     ///

@@ -36,8 +36,9 @@ public struct LogUse: Sendable {
 }
 
 extension ObjectStore {
-    /// Index entries that are looked at and removed in one transaction: it holds up flushes for some milliseconds.
-    private static let entriesAtOnce = 20_000
+    /// Index entries that are removed in one transaction. Large, since each is a sync of its own, which foreground writes wait for;
+    /// it holds up flushes for a tenth of a second at the most.
+    private static let entriesAtOnce = 100_000
 
     /// Where a collection begins: what is before it and is not found by the mark that follows can be removed. All of it is in
     /// the index.
