@@ -11,7 +11,7 @@ public struct FileChange: Sendable {
 }
 
 extension TreeView {
-    /// The files and links at and below a path that another view shows differently, in order of path, from the first behind
+    /// The files and links at and below a path that have other content in another view, in order of path, from the first behind
     /// `after` on. Directories show through what is in them. O(differences × log n). Blocks.
     ///
     /// - Parameters:
@@ -31,7 +31,12 @@ extension TreeView {
                     entry.flatMap { FileInfo(place, $0) }.flatMap { $0.kind == .directory ? nil : $0 }
                 }
                 let change = FileChange(path: place, before: file(before), after: file(after))
-                if change.before?.version == change.after?.version { return true }
+                switch (change.before?.version?.value, change.after?.version?.value) {
+                case (nil, nil): return true
+                // Saved again, or put back by a restore: another version of the same.
+                case (let before?, let after?) where before.hasSameContent(as: after): return true
+                default: break
+                }
                 if items.count == limit { return false }
                 items.append(change)
                 return true

@@ -45,6 +45,7 @@ struct RestoreTests {
             let conflicts = try ConflictTests.conflicts(database)
             let result = try await database.restore(.root, to: view)
             #expect(try await Self.state(database) == target.all)
+            #expect(try view.changes(to: database.view, limit: 10).items.isEmpty, "what was put back does not differ")
             #expect([preview.restored, preview.reverted, preview.deleted] == [result.restored, result.reverted, result.deleted])
             // No loser goes for it, unless what it held is what came back.
             for conflict in conflicts {
