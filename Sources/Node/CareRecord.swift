@@ -44,6 +44,8 @@ final class CareRecordFile: Sendable {
         // One that cannot be read is begun anew.
         let known = (try? PrivateFile.read(path)).flatMap(\.self).flatMap { try? JSONDecoder().decode(CareRecord.self, from: Data($0)) }
         record = Mutex(known ?? CareRecord(since: now.timeIntervalSince1970))
+        // The first collection and scrub are due by it, also for who never runs for as long as that.
+        if known == nil { store() }
     }
 
     var value: CareRecord { record.withLock { $0 } }

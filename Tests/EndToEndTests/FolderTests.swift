@@ -317,6 +317,29 @@ struct FolderTests {
         #expect(b.files() == a.files())
     }
 
+    /// Also where no sync runs for as long as a day.
+    @Test func theLogOfAFolderIsCollected() throws {
+        let node = try RunningNode(isLive: true)
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
+        let path = a.path(".pando/node/care.json")
+        func record() throws -> [String: Any] {
+            try #require(try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: path))) as? [String: Any])
+        }
+        for round in 0..<3 {
+            try a.write("text \(round)", to: "f")
+            try a.once()
+        }
+        var care = try record()
+        #expect(care["lastCollection"] == nil)
+        care["since"] = try #require(care["since"] as? Double) - 2 * 24 * 3600
+        try JSONSerialization.data(withJSONObject: care).write(to: URL(filePath: path))
+        try a.once()
+        #expect(try record()["lastCollection"] != nil)
+        try a.write("after it", to: "f")
+        try a.once()
+        #expect(try node.content("/f") == "after it")
+    }
+
     @Test func aClockADayOff() throws {
         let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
         try #require(FileManager.default.fileExists(atPath: library), "libfaketime is missing; scripts/setup installs it")

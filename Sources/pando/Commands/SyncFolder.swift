@@ -85,10 +85,9 @@ struct SyncFolder: AsyncParsableCommand {
         if once {
             let summary = try await display.live { try await sync.runOnce() }
             session.noteRate()
-            if summary.isInSync { await session.collectIfDue() }
             try display.show(summary)
             if !summary.isInSync { throw ExitCode.failure }
-            return
+            return await session.collectIfDue()
         }
         session.startCare()
         display.note("keeping \(session.folder) and \(session.url) the same; Ctrl-C ends it")
