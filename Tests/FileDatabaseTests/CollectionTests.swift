@@ -154,8 +154,6 @@ struct CollectionTests {
         return RetentionPolicy(rules: [random.once(in: 2) ? docs : nil, random.once(in: 2) ? scratch : nil, all].compactMap(\.self))
     }
 
-    /// A policy that keeps the newest state and nothing else.
-
     @Test("What is kept reads byte for byte, the rest is gone, whatever happens in between", arguments: Seed.several(5))
     func againstEveryState(seed: Seed) async throws {
         var random = seed.generator
