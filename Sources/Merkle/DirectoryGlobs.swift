@@ -1,7 +1,7 @@
 /// A list of patterns as they stand in one directory, for whoever looks at many names in it.
 ///
-/// A name is compared only with the patterns that its first and its last byte leave over, so that a list of many kinds of
-/// names, as `*.jpg`, costs a name little more than one.
+/// A name is compared only with the patterns that its first byte, its last byte and its pairs of bytes leave over, so that a list of
+/// many kinds of names, as `*.jpg`, costs a name little more than one.
 public struct DirectoryGlobs: Sendable {
     /// A pattern of the list that can still match something here.
     public struct Open: Sendable {
@@ -41,7 +41,7 @@ public struct DirectoryGlobs: Sendable {
     /// In the order of the list, up to the first that matches everything here.
     public let open: [Open]
     private let globs: [Glob]
-    /// Of the patterns in `open` that a name has to be compared with, those that its first byte and its last byte leave over.
+    /// Leaves over those in `open` that a name has to be compared with.
     private let filter: ByteFilter
 
     public init(_ globs: [Glob]) {
@@ -73,13 +73,15 @@ public struct DirectoryGlobs: Sendable {
     }
 }
 
-/// Sets of patterns, one for each byte that names can begin with and one for each that they can end with.
+/// Sets of patterns, one for each byte that names can begin with and one for each that they can end with; and of each pattern, the pairs of
+/// bytes that are in all names which match it.
 private struct ByteFilter: Sendable {
     private let count: Int
     /// Sets of 64 in a number; empty where there are so few that looking at each is as fast.
     private var words = 0
     private var beginning: [UInt64] = []
     private var ending: [UInt64] = []
+    private var pairs: [UInt64] = []
 
     private static let fewest = 4
 
@@ -89,6 +91,11 @@ private struct ByteFilter: Sendable {
         words = (count + 63) / 64
         beginning = [UInt64](repeating: 0, count: 256 * words)
         ending = beginning
+        pairs = open.map { item in
+            guard !item.matchesAll, var common = item.last.first?.pairs else { return 0 }
+            for pattern in item.last.dropFirst() { common.formIntersection(pattern.pairs) }
+            return common.bits
+        }
         for (place, item) in open.enumerated() {
             if item.matchesAll {
                 add(place, nil, to: &beginning)
@@ -117,11 +124,12 @@ private struct ByteFilter: Sendable {
         guard words > 0, name.characters == nil, let first = name.bytes.first, let last = name.bytes.last else {
             return (0..<count).first(where: holds)
         }
+        let missing = ~BytePairs(name.bytes).bits
         for word in 0..<words {
             var left = beginning[Int(first) * words + word] & ending[Int(last) * words + word]
             while left != 0 {
                 let place = word * 64 + left.trailingZeroBitCount
-                if holds(place) { return place }
+                if pairs[place] & missing == 0, holds(place) { return place }
                 left &= left - 1
             }
         }

@@ -23,6 +23,8 @@ struct NamePattern: Sendable {
     var firstByte: UInt8? { bytes?.first.flatMap { NamePattern.isWildcard($0) ? nil : $0 } }
     /// The byte that it ends with.
     var lastByte: UInt8? { bytes?.last.flatMap { NamePattern.isWildcard($0) ? nil : $0 } }
+    /// The pairs of bytes that it has; none for a pattern of other characters.
+    var pairs: BytePairs { BytePairs(bytes ?? []) { !NamePattern.isWildcard($0) && !NamePattern.isWildcard($1) } }
 
     private static func isWildcard(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "*") || byte == UInt8(ascii: "?") }
 
@@ -83,6 +85,22 @@ struct NamePattern: Sendable {
 extension NamePattern: Hashable {
     static func == (left: NamePattern, right: NamePattern) -> Bool { left.characters == right.characters }
     func hash(into hasher: inout Hasher) { hasher.combine(characters) }
+}
+
+/// Which pairs of bytes stand side by side in a name: a set in 64 bits, in which several pairs share one.
+struct BytePairs {
+    private(set) var bits: UInt64 = 0
+
+    init(_ bytes: [UInt8], where isWanted: (UInt8, UInt8) -> Bool = { _, _ in true }) {
+        var index = 1
+        while index < bytes.count {
+            let (left, right) = (bytes[index - 1], bytes[index])
+            if isWanted(left, right) { bits |= 1 << ((UInt64(left) &* 37 &+ UInt64(right)) & 63) }
+            index += 1
+        }
+    }
+
+    mutating func formIntersection(_ other: BytePairs) { bits &= other.bits }
 }
 
 /// A name as patterns look at it: byte by byte where each is a character, which is so in nearly all names.
