@@ -73,6 +73,15 @@ extension Register {
         }
         return result.isEmpty ? nil : Register(versions: result, context: context)
     }
+
+    /// The register with some of its writes named anew, which nobody else has by their old names. Nil if there are none.
+    ///
+    /// - Parameter nextDot: the new names, which ascend.
+    public func renewing(where isUnsent: (Version) -> Bool, nextDot: () -> Dot) -> Register? {
+        guard let renewed = renewed(where: isUnsent, acknowledged: { _ in nil }, after: .zero, nextDot: nextDot) else { return nil }
+        let rest = versions.filter { !isUnsent($0) }
+        return Register(versions: (rest + renewed.versions).sorted { $0.dot < $1.dot }, context: context.merged(with: renewed.context))
+    }
 }
 
 extension VersionVector {

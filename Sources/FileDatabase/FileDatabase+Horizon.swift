@@ -62,6 +62,24 @@ extension FileDatabase {
         }
     }
 
+    /// Writes anew, in one commit, what nobody else has: what it was made over may be deleted and forgotten elsewhere by now, so that it
+    /// is not taken under its old name.
+    ///
+    /// - Parameter isUnsent: whether nobody else has a version of a path.
+    /// - Returns: how many paths were written.
+    public func renew(_ paths: [TreePath], where isUnsent: @escaping @Sendable (TreePath, Version) -> Bool) async throws -> Int {
+        try await write { draft in
+            var renewed: [(path: TreePath, register: Register)] = []
+            for path in paths {
+                let register = try draft.entry(at: path)?.register?.renewing(where: { isUnsent(path, $0) }) { draft.nextDot() }
+                if let register { renewed.append((path, register)) }
+            }
+            for (path, register) in renewed { draft.set(path, to: register) }
+            if !renewed.isEmpty { draft.note(cause: "write anew after a long absence") }
+            return renewed.count
+        }
+    }
+
     /// A tree that is not this database's own, without the registers at some paths. Blocks.
     public func forgetting(_ paths: [TreePath], in tree: Subtree) throws -> Subtree {
         try asDatabaseErrors {

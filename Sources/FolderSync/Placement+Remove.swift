@@ -78,7 +78,7 @@ extension Placement {
         // Where a directory follows, its own step settles the path.
         let settles = !difference.after.isVisible
         guard let directory = try known(parent), let (name, row) = try state.index.read({ try $0.row(directory.id, treeName: treeName) }) else {
-            if settles { settle(path, difference.register) }
+            if settles { settle(difference) }
             return
         }
         guard row.status.kind == .file || row.status.kind == .symlink else {
@@ -114,14 +114,14 @@ extension Placement {
         }
         changes.append(.remove(directory: directory.id, name: name))
         changes.append(.removeChunks(file: row.id, chunks))
-        if settles { settle(path, difference.register) }
+        if settles { settle(difference) }
         if !isWanted { outcome.deleted += 1 }
         try removeEmpty(parent)
     }
 
     private mutating func removeDirectory(_ difference: Difference) throws {
         if try isIgnored(difference.path, isDirectory: true) { return }
-        if !difference.after.isVisible { settle(difference.path, difference.register) }
+        if !difference.after.isVisible { settle(difference) }
         try removeEmpty(difference.path)
     }
 

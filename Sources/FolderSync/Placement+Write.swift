@@ -58,10 +58,10 @@ extension Placement {
                 switch difference.step {
                 case .adopt:
                     // What was lost is settled where it was removed.
-                    if difference.lostFile == nil, !difference.losesDirectory { placement.settle(difference.path, difference.register) }
+                    if difference.lostFile == nil, !difference.losesDirectory { placement.settle(difference) }
                 case .makeDirectory:
                     if try placement.isIgnored(difference.path, isDirectory: true) { return }
-                    if try placement.directory(difference.path) != nil { placement.settle(difference.path, difference.register) }
+                    if try placement.directory(difference.path) != nil { placement.settle(difference) }
                 case .write(let value):
                     if let item = try placement.prepare(difference, value) { items.append(item) }
                 }
@@ -193,7 +193,7 @@ extension Placement {
             changes.append(.removeChunks(file: id, try known(item.difference.before)))
             changes.append(.addChunks(file: id, item.chunks))
         }
-        settle(item.difference.path, item.difference.register)
+        settle(item.difference)
         outcome.written += 1
         outcome.bytes += item.keepsContent ? 0 : item.file?.content.size ?? 0
     }

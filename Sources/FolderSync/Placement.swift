@@ -74,7 +74,7 @@ struct Placement: Sendable {
 
     struct Difference: Sendable {
         var path: TreePath
-        /// What the tree has there now; nil where a directory stands that was never made as one.
+        /// What the tree has there now; nil where a directory stands that was never made as one, and where a deletion has been dropped.
         var register: Register?
         var before: Entry
         var after: Entry
@@ -110,8 +110,12 @@ struct Placement: Sendable {
     }
 
     /// Notes that the folder shows the tree's state at a path.
-    mutating func settle(_ path: TreePath, _ register: Register?) {
-        if let register { edits.append(TreeEdit(path, .set(register))) }
+    mutating func settle(_ difference: Difference) {
+        if let register = difference.register {
+            edits.append(TreeEdit(difference.path, .set(register)))
+        } else if difference.before.register != nil {
+            edits.append(TreeEdit(difference.path, .forget))
+        }
     }
 
     mutating func takeResults() -> (edits: [TreeEdit], changes: [IndexChange]) {

@@ -1,4 +1,5 @@
 import Access
+import Causality
 import Content
 import Foundation
 import Platform
@@ -28,6 +29,8 @@ struct LocalState: Codable, Sendable {
     var invitations: [Invitation] = []
     /// Where this node stands with the peers of which it sees a part.
     var scoped: [String: ScopedState]?
+    /// Own writes up to here may have been shown to a peer that vets them. Runs ahead of what was shown.
+    var shown: UInt64?
     /// Up to when this node has the writes of each node; see `SeenVector`. Lags behind.
     var seen: [String: UInt64]?
     /// Whatever was deleted up to here is deleted here. Lags behind.
@@ -36,6 +39,9 @@ struct LocalState: Codable, Sendable {
     var droppedTo: [String]?
     /// The cluster of the backup that the directory was made from: what is here may be older than deletions there.
     var importedFrom: String?
+
+    /// Own writes after it were shown to nobody that vets them.
+    var shownUpTo: Timestamp { Timestamp(rawValue: shown ?? 0) }
 }
 
 /// The local state in its file, which is replaced whole at each change.
@@ -55,6 +61,16 @@ final class LocalStateFile: Sendable {
     }
 
     var value: LocalState { state.withLock { $0 } }
+
+    /// Notes that own writes may have been shown; durable on return.
+    func noteShown(upTo time: Timestamp) throws {
+        if time > value.shownUpTo { try change { $0.shown = max($0.shown ?? 0, time.rawValue) } }
+    }
+
+    /// Takes back what was noted ahead of the last write.
+    func noteShownAtMost(upTo time: Timestamp) throws {
+        if time < value.shownUpTo { try change { $0.shown = time.rawValue } }
+    }
 
     /// Changes the state; durable on return. A change that throws, or cannot be written, did not happen.
     func change<Result>(_ body: (inout LocalState) throws -> Result) throws -> Result {

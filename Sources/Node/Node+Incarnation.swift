@@ -32,7 +32,10 @@ extension Node {
     /// Goes on as another actor, and says so.
     func takeUpIncarnation(reason: String) async throws {
         let number = Incarnation.fresh(after: incarnation, randomness)
-        try await database.threads.run { [directory = database.directory, number] in try Incarnation.change(to: number, in: directory) }
+        try await database.threads.run { [self] in
+            try local.noteShown(upTo: database.head.commit.time)
+            try Incarnation.change(to: number, in: database.directory)
+        }
         let renamed = try await database.takeUp(incarnation: number)
         logger.notice(
             "took up a fresh incarnation", metadata: ["incarnation": "\(number)", "reason": "\(reason)", "renamed": "\(renamed)"])

@@ -79,6 +79,7 @@ extension Node {
         let response = try await send(.post, "/sync/scoped/changes?tree=\(tree.rawValue)", to: link, body: request.bytes)
         let rules = wanted.isEmpty ? RuleSet.everything : RuleSet.everything.limited(to: wanted)
         let answer = try await stage(response, onto: known ?? .empty, rules, link)
+        if tree == .files { link.state.withLock { $0.horizon = answer.horizon } }
         let (cursor, staged) = (answer.cursor, answer.tree)
         guard staged != known else {
             let left = try await forgetUntold(answer, of: forget(answer, of: staged, rules, link), tree, rules, link)
@@ -120,8 +121,7 @@ extension Node {
     /// - Parameter known: what the peer had at any time, as far as this node knows.
     /// - Returns: what the peer has.
     private func forget(_ answer: Staged, of known: Subtree, _ wanted: RuleSet, _ link: PeerLink) async throws -> Subtree {
-        // A desk looks after its folder by itself.
-        guard link.apiKey == nil, answer.horizon > .zero else { return known }
+        guard answer.horizon > .zero else { return known }
         var paths = answer.forgotten
         if let all = answer.all {
             // What the answer left out is gone, if it was given under the rules that are known here.

@@ -25,6 +25,7 @@ extension Node {
         if !isVetted { try await push(.system, to: link, PushRules(rules: .everything, node: nil), &report) }
         var rules = told.ruleSet
         if let paths = link.state.withLock({ $0.syncPaths }) { rules = rules.limited(to: try paths.map { try Glob($0) }) }
+        if isVetted { try await renewUnshown(to: link, rules) }
         try await push(.files, to: link, PushRules(rules: rules, node: isVetted ? id : nil), &report)
         let isAll = link.state.withLock { state in
             state.isEven = true
@@ -95,7 +96,9 @@ extension Node {
             let items = try await database.threads.run { try walk.next(Node.window) }
             if items.isEmpty { break }
             let wanted = items.filter { rules.wants($0) }
-            if !wanted.isEmpty { try await session.send(wanted, rules) }
+            if wanted.isEmpty { continue }
+            if rules.node != nil { try await noteShowing() }
+            try await session.send(wanted, rules)
         }
         guard let result = try await session.finish() else { return }
         report.pushed += result.entries
@@ -106,6 +109,40 @@ extension Node {
             let next = result.cursor.map { ScopedState(cursor: $0, known: result.known.root) } ?? state
             try await database.threads.run { [self] in setScopedState(next, of: link, tree) }
         }
+    }
+
+    /// How far ahead it is written down that writes may have been shown, in microseconds, so that this need not be done for each.
+    private static let shownAhead: UInt64 = 10_000_000
+
+    /// Notes that this node's writes are about to be shown; durable on return.
+    private func noteShowing() async throws {
+        let latest = database.head.commit.time
+        guard latest > local.value.shownUpTo else { return }
+        let ahead = Timestamp(microseconds: latest.microseconds + Node.shownAhead)
+        try await database.threads.run { [local] in try local.noteShown(upTo: ahead) }
+    }
+
+    /// Writes anew what was made here while this node was away for so long that the peer would not know what has been deleted since, and
+    /// takes nothing as old. What may have been shown to anybody stays as it is: it may be what was deleted.
+    private func renewUnshown(to link: PeerLink, _ rules: RuleSet) async throws {
+        let (own, shown, horizon) = (id, local.value.shownUpTo, link.state.withLock { $0.horizon })
+        guard horizon > shown else { return }
+        let view = database.view
+        let walk = try await database.threads.run { [self] in
+            DifferenceWalk(view, from: try database.subtree(scopedState(of: link, .files).known) ?? .empty, to: view.files, rules: rules)
+        }
+        @Sendable func isUnshown(_ version: Version, _ known: Register?) -> Bool {
+            version.dot.actor.node == own && version.dot.timestamp > shown && known?.context.covers(version.dot) != true
+        }
+        var count = 0
+        while case let items = try await database.threads.run({ try walk.next(Node.window) }), !items.isEmpty {
+            let old = items.filter { item in item.after.versions.contains { $0.dot.timestamp <= horizon && isUnshown($0, item.before) } }
+            if old.isEmpty { continue }
+            let known = Dictionary(old.map { ($0.path, $0.before) }) { first, _ in first }
+            count += try await database.renew(old.map(\.path)) { path, version in known[path].map { isUnshown(version, $0) } ?? false }
+        }
+        guard count > 0 else { return }
+        logger.notice("was away for longer than deletions are kept; wrote anew what nobody else had", metadata: ["paths": "\(count)"])
     }
 
     /// What a peer has refused of this node's writes, and why.

@@ -132,6 +132,8 @@ public final class Node: Sendable {
         let loss = database.lostHead ?? (database.head.hash == nil ? "the log is gone" : nil)
         let life = try Incarnation.find(in: options.directory, isNew: isNew, loss: loss, randomness: options.randomness)
         database.begin(incarnation: life.incarnation.number)
+        // A life that is forgotten may have shown all of it.
+        if life.reason != nil { try local.noteShown(upTo: database.head.commit.time) }
         if life.isLogAlone {
             try local.change { local in
                 local.seen = nil
@@ -167,6 +169,7 @@ public final class Node: Sendable {
         clock.store()
         storeScopedStates()
         storeHorizonState()
+        try? local.noteShownAtMost(upTo: database.head.commit.time)
         database.close()
     }
 

@@ -66,6 +66,8 @@ final class PeerLink: Sendable {
         var announced: PeerRoots?
         /// The horizon up to which the peer was seen to have everything.
         var caughtUp = Timestamp.zero
+        /// Up to which a peer that this node sees a part of has dropped deletions, as it last told.
+        var horizon = Timestamp.zero
         var bytesReceived: UInt64 = 0
         var bytesSent: UInt64 = 0
         var token: (text: String, expiresAt: Int64)?

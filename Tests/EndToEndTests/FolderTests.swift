@@ -154,6 +154,31 @@ struct FolderTests {
         #expect(try b.stop() == .exited(0))
     }
 
+    @Test func aDeskThatWasAwayForTooLong() throws {
+        let node = try RunningNode(["--deletion-retention", "1s"], isLive: true)
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
+        let names = ["gone", "d/gone", "edited", "edited-last", "kept"]
+        for name in names { try a.write("as it was", to: name) }
+        try a.once()
+        try node.stop()
+        try a.write("edited", to: "edited")
+        try a.write("made", to: "made")
+        try a.once(expecting: 1)
+        try node.start()
+        for name in names.dropLast() { #expect(try node.send("DELETE", "/files/\(name)").status == 204) }
+        try eventually("the deletions are dropped") {
+            let status = try node.status()
+            return status["horizon"].text != nil && status["tombstones"].number == 0
+        }
+        try a.write("edited at last", to: "edited-last")
+        try a.once()
+        let expected = ["edited": "edited", "edited-last": "edited at last", "kept": "as it was", "made": "made"]
+        #expect(a.files().mapValues { String(decoding: $0, as: UTF8.self) } == expected)
+        for (name, text) in expected { #expect(try node.content("/\(name)") == text) }
+        #expect(try node.content("/gone") == nil)
+        #expect(try node.conflicts().isEmpty)
+    }
+
     @Test func attributesGoFromDeskToDesk() throws {
         let node = try RunningNode(isLive: true)
         let a = try SyncedFolder("a", url: node.url, key: node.rootKey)

@@ -220,6 +220,29 @@ struct DeskTests {
         #expect(try b.everything() == ["e": "new"])
     }
 
+    @Test func deletionsThatWereDroppedAreFollowed() async throws {
+        let (server, a, _) = try pair()
+        for name in ["gone", "d/gone", "kept", "edited", "deleted"] { try a.write("as it was", to: name) }
+        try await a.sync()
+        _ = try await server.delete(TreePath("/deleted"))
+        try await a.sync()
+        // As a pull does that finds deletions dropped which the desk was not told of.
+        let known = server.view.files
+        let paths = try ["/gone", "/d/gone", "/edited", "/deleted"].map { try TreePath($0) }
+        for path in paths.dropLast() { _ = try await server.delete(path) }
+        try await server.purge(upTo: server.head.commit.time)
+        try await a.database.forget(paths, of: known, upTo: server.head.commit.time)
+        try a.write("edited", to: "edited")
+        try await a.sync()
+        #expect(try a.everything() == ["kept": "as it was", "edited": "edited"])
+        #expect(a.database.view.files.root == server.view.files.root)
+        #expect(try await server.text("/edited") == "edited")
+        let placed = try a.state.index.read { try $0.placed() }
+        #expect(placed.root == server.view.files.root)
+        try await a.sync()
+        #expect(try server.conflictedPaths() == [])
+    }
+
     @Test func anEditBeatsADeletion() async throws {
         let (_, a, b) = try pair()
         try a.write("1", to: "d/f")

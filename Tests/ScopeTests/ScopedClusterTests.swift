@@ -73,6 +73,61 @@ struct ScopedClusterTests {
         }
     }
 
+    @Test("A client that was away until deletions were dropped follows them, and writes anew what it made meanwhile", arguments: [false, true])
+    func clientAwayForTooLong(isCursorLost: Bool) async throws {
+        try await withLab(retention: .milliseconds(100)) { lab in
+            let a = try await lab.node("a", founds: true)
+            for path in ["/f/kept", "/f/gone", "/f/edited", "/f/settled"] { try await a.put("as it was", at: path) }
+            let (c, _) = try await lab.client("c", of: "a", rules: [(path: "/f/**", allow: Permission.allCases)])
+            try await c.sync()
+            try await c.put("pushed", at: "/f/pushed")
+            try await c.sync()
+            // What was written right after what was pushed may have been pushed as well.
+            try c.local.change { $0.shown = c.database.head.commit.time.rawValue }
+            try await c.put("never pushed", at: "/f/mine")
+            try await c.put("edited too", at: "/f/edited")
+            _ = try await c.database.delete(TreePath("/f/kept"))
+            for path in ["/f/gone", "/f/edited", "/f/settled", "/f/pushed"] { _ = try await a.database.delete(TreePath(path)) }
+            for _ in 0..<500 where a.database.horizon < c.database.head.commit.time || a.database.head.commit.files.aggregates.tombstones > 0 {
+                await a.tendHorizon()
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(a.database.horizon >= c.database.head.commit.time)
+            if isCursorLost { c.allLinks()[0].state.withLock { $0.scoped[.files]?.cursor = [1, 2, 3] } }
+            try await c.sync()
+            #expect(c.refusals(by: a.id) == [])
+            #expect(try c.paths() == ["/f/edited", "/f/mine"])
+            #expect(try a.paths() == ["/f/edited", "/f/mine"])
+            #expect(try await a.text("/f/mine") == "never pushed")
+            #expect(try await a.text("/f/edited") == "edited too")
+            #expect(a.database.head.commit.files.aggregates.conflicts == 0)
+            #expect(try c.register("/f/gone") == nil)
+            let again = try await c.sync()[0]
+            #expect(again.pushed == 0 && again.entries == 0)
+        }
+    }
+
+    @Test("What a client may have pushed before it was away is not written anew: it may be what was deleted")
+    func nothingThatMayBeDeletedComesBack() async throws {
+        try await withLab(retention: .milliseconds(100)) { lab in
+            let a = try await lab.node("a", founds: true)
+            let (c, _) = try await lab.client("c", of: "a", rules: [(path: "/f/**", allow: Permission.allCases)])
+            try await c.put("pushed", at: "/f/pushed")
+            try await c.sync()
+            _ = try await a.database.delete(TreePath("/f/pushed"))
+            for _ in 0..<500 where a.database.horizon < c.database.head.commit.time || a.database.head.commit.files.aggregates.tombstones > 0 {
+                await a.tendHorizon()
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(try a.register("/f/pushed") == nil)
+            // Where it stood was not written down in time.
+            c.allLinks()[0].state.withLock { $0.scoped[.files] = ScopedState() }
+            try await c.sync()
+            #expect(try a.paths() == [])
+            #expect(c.refusals(by: a.id).map(\.code) == [.stale])
+        }
+    }
+
     @Test("A conflict of a partial member is one on both sides, and is settled on either")
     func conflicts() async throws {
         try await withLab { lab in
