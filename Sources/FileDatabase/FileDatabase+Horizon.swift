@@ -80,6 +80,45 @@ extension FileDatabase {
         }
     }
 
+    /// A path at which another node, an old copy of itself, has lost something.
+    public struct Loss: Sendable {
+        public var path: TreePath
+        /// What the other has there now,
+        public var told: Register?
+        /// and what it had before.
+        public var had: Register
+
+        public init(path: TreePath, told: Register?, had: Register) {
+            self.path = path
+            self.told = told
+            self.had = had
+        }
+    }
+
+    /// Takes up as new writes, in one commit, what another node has lost and is still here.
+    ///
+    /// - Parameters:
+    ///   - horizon: what is not later may be missing there because it was deleted.
+    ///   - mayWrite: whether a version may be written at a path; where one may not, all stays as it is.
+    /// - Returns: how many writes there are.
+    public func regain(
+        _ losses: [Loss], after horizon: Timestamp, mayWrite: @escaping @Sendable (TreePath, Version) -> Bool
+    ) async throws -> Int {
+        try await write { draft in
+            var results: [(path: TreePath, regained: Regained)] = []
+            for loss in losses {
+                let register = try draft.entry(at: loss.path)?.register
+                let regained = register?.regained(
+                    over: loss.told, had: loss.had.context, own: draft.authorship.actor.node, after: horizon, where: { mayWrite(loss.path, $0) }
+                ) { draft.nextDot() }
+                if let regained, regained.register != register { results.append((loss.path, regained)) }
+            }
+            for (path, regained) in results { draft.set(path, to: regained.register) }
+            if !results.isEmpty { draft.note(cause: "take up what another node has lost") }
+            return results.reduce(0) { $0 + $1.regained.written }
+        }
+    }
+
     /// A tree that is not this database's own, without the registers at some paths. Blocks.
     public func forgetting(_ paths: [TreePath], in tree: Subtree) throws -> Subtree {
         try asDatabaseErrors {

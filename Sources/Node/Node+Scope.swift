@@ -29,6 +29,8 @@ public struct ScopeInfo: Codable, Sendable {
     public var limits: [[String]]
     /// For partial members, who do not see the list of members.
     public var members: [Member]
+    /// Whether the node holds everything that the members have which it is in touch with; nil from nodes that do not tell.
+    public var complete: Bool?
 }
 
 extension ScopeInfo {
@@ -80,7 +82,13 @@ extension Node {
             limits: caller.rules.limits.map { $0.map(\.description) },
             members: members.map {
                 ScopeInfo.Member(nodeID: $0.nodeID, publicKey: $0.publicKey, label: $0.label, address: $0.address)
-            })
+            },
+            complete: isComplete)
+    }
+
+    /// Whether this node, since it was started, has synced with all peers that it is in touch with, and has dropped nothing.
+    private var isComplete: Bool {
+        isWhole && allLinks().allSatisfy { link in link.state.withLock { $0.phase == .disconnected || $0.lastSyncAt != nil } }
     }
 
     static func check(syncPaths: [String]?) throws {

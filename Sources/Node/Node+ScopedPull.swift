@@ -83,7 +83,7 @@ extension Node {
         let (cursor, staged) = (answer.cursor, answer.tree)
         guard staged != known else {
             let left = try await forgetUntold(answer, of: forget(answer, of: staged, rules, link), tree, rules, link)
-            return setScopedState(ScopedState(cursor: cursor, known: left.root), of: link, tree)
+            return setScopedState(ScopedState(cursor: left == nil ? [] : cursor, known: (left ?? staged).root), of: link, tree)
         }
 
         let session = ContentSession(node: self, link: link, tree: tree.rawValue, cursor: cursor, horizon: latestAccepted)
@@ -112,74 +112,16 @@ extension Node {
         session.add(to: &report)
         report.conflicts += result.conflictsAfter > result.conflictsBefore ? result.conflictsAfter - result.conflictsBefore : 0
         let left = try await forgetUntold(answer, of: forget(answer, of: staged, rules, link), tree, rules, link)
-        try await database.threads.run { [self] in setScopedState(ScopedState(cursor: cursor, known: left.root), of: link, tree) }
-    }
-
-    /// Forgets what was deleted so long ago at the peer that the deletion itself is dropped: this node was away meanwhile, and has no
-    /// other way to learn of it.
-    ///
-    /// - Parameter known: what the peer had at any time, as far as this node knows.
-    /// - Returns: what the peer has.
-    private func forget(_ answer: Staged, of known: Subtree, _ wanted: RuleSet, _ link: PeerLink) async throws -> Subtree {
-        guard answer.horizon > .zero else { return known }
-        var paths = answer.forgotten
-        if let all = answer.all {
-            // What the answer left out is gone, if it was given under the rules that are known here.
-            let rules = link.state.withLock { $0.told?.ruleSet }
-            link.state.withLock { $0.told = nil }
-            guard let rules, try await scope(at: link).ruleSet == rules else { return known }
-            paths = try await database.threads.run { [database] in
-                var paths: [TreePath] = []
-                var diff = try TreeDiff(from: all, to: known, in: database.view.reader)
-                while let difference = try diff.next() {
-                    if difference.before == nil, wanted.allows(.read, difference.path), rules.allows(.read, difference.path) { paths.append(difference.path) }
-                }
-                return paths
-            }
+        try await database.threads.run { [self] in
+            setScopedState(ScopedState(cursor: left == nil ? [] : cursor, known: (left ?? staged).root), of: link, tree)
         }
-        if paths.isEmpty { return known }
-        try await database.forget(paths, of: known, upTo: answer.horizon)
-        let gone = paths
-        return try await database.threads.run { [database] in try database.forgetting(gone, in: known) }
-    }
-
-    /// Forgets that a peer had what it does not tell of where it tells everything: it was put back to an old copy, and this node may be the
-    /// only one that still has the rest.
-    ///
-    /// - Parameter known: what the peer had at any time, as far as this node knows.
-    private func forgetUntold(
-        _ answer: Staged, of known: Subtree, _ tree: Tree, _ wanted: RuleSet, _ link: PeerLink
-    ) async throws -> Subtree {
-        guard let all = answer.all else { return known }
-        let rules = tree == .files ? try await scope(at: link).ruleSet : .everything
-        return try await database.threads.run { [database] in
-            var paths: [TreePath] = []
-            var told: [(path: TreePath, register: Register)] = []
-            var diff = try TreeDiff(from: all, to: known, in: database.view.reader)
-            while let difference = try diff.next() {
-                // Of what it may not see any more it is not told either.
-                guard wanted.allows(.read, difference.path), rules.allows(.read, difference.path) else { continue }
-                paths.append(difference.path)
-                if let register = difference.before { told.append((difference.path, register)) }
-            }
-            return paths.isEmpty ? known : try database.stage(told, onto: database.forgetting(paths, in: known))
-        }
-    }
-
-    private struct Staged {
-        var cursor: [UInt8]
-        var tree: Subtree
-        /// All that the peer let this node see, where it told everything and something was known before.
-        var all: Subtree?
-        var forgotten: [TreePath]
-        var horizon: Timestamp
     }
 
     /// Puts the records of an answer into a tree beside the node's own. They are taken as fast as they come, so that the peer does not
     /// wait; the content follows.
     private func stage(
         _ response: TransportResponse, onto tree: Subtree, _ rules: RuleSet, _ link: PeerLink
-    ) async throws -> Staged {
+    ) async throws -> ScopedAnswer {
         var reader = ChangeReader(head: .cursor)
         var staged = tree
         var all: Subtree? = tree == .empty ? nil : .empty
@@ -201,7 +143,7 @@ extension Node {
             throw NodeError(.unavailable, "the peer at \(link.address) broke off in the middle of its changes; sync again")
         }
         try await settle()
-        return Staged(
+        return ScopedAnswer(
             cursor: cursor, tree: staged, all: reader.isWhole ? all : nil, forgotten: reader.forgotten.filter { rules.allows(.read, $0) }, horizon: reader.horizon)
     }
 

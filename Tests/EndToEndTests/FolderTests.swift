@@ -179,6 +179,50 @@ struct FolderTests {
         #expect(try node.conflicts().isEmpty)
     }
 
+    @Test func aServerThatWasRestoredFromABackup() throws {
+        let node = try RunningNode(isLive: true)
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
+        let b = try SyncedFolder("b", url: node.url, key: node.rootKey)
+        for name in ["edited", "gone", "kept"] { try a.write("before", to: name) }
+        try a.once()
+        try b.once()
+        try node.stop()
+        let saved = node.directory.path + "/saved"
+        try FileManager.default.copyItem(atPath: node.data, toPath: saved)
+        try node.start()
+        // What the backup does not have: by one desk, by the other over it, and by neither of them.
+        try a.write("by a", to: "edited")
+        try a.write("by a", to: "d/new")
+        try a.once()
+        try b.once()
+        try b.write("by b, who has seen a's", to: "edited")
+        try node.put("/files/by-others", "neither desk's")
+        try FileManager.default.removeItem(atPath: b.path("gone"))
+        try b.once()
+        try a.once()
+        let all = a.files()
+        #expect(all.count == 4 && b.files() == all)
+        try node.stop()
+        try FileManager.default.removeItem(atPath: node.data)
+        try FileManager.default.moveItem(atPath: saved, toPath: node.data)
+        try node.start()
+        #expect(try node.content("/edited") == "before")
+        try b.write("offline", to: "mine")
+        for desk in [b, a, b] { try desk.once() }
+        let expected = all.merging(["mine": Data("offline".utf8)]) { $1 }
+        #expect(a.files() == expected && b.files() == expected)
+        for (name, data) in expected { #expect(try node.content("/\(name)").map { Data($0.utf8) } == data) }
+        #expect(try node.content("/gone") == nil)
+        #expect(try node.conflicts().isEmpty)
+        // And it goes on without conflicts.
+        try a.write("again by a", to: "edited")
+        try a.write("by a at last", to: "by-others")
+        try a.once()
+        try b.once()
+        #expect(b.read("edited") == "again by a" && b.read("by-others") == "by a at last")
+        #expect(try node.conflicts().isEmpty)
+    }
+
     @Test func attributesGoFromDeskToDesk() throws {
         let node = try RunningNode(isLive: true)
         let a = try SyncedFolder("a", url: node.url, key: node.rootKey)

@@ -128,6 +128,45 @@ struct ScopedClusterTests {
         }
     }
 
+    @Test("What a node has lost comes back from those who see a part of it, as far as they may write", arguments: [true, false])
+    func lostByThePeer(isMember: Bool) async throws {
+        try await withLab { lab in
+            let a = try await lab.node("a", founds: true)
+            try await a.put("base", at: "/f/over")
+            let b = isMember
+                ? try await lab.node("b", joining: "a", syncPaths: ["/f/**"])
+                : try await lab.client("b", of: "a", rules: [(path: "/f/**", allow: Permission.allCases)]).node
+            let (reader, _) = try await lab.client("r", of: "a", rules: [(path: "/f/**", allow: [.read, .list])])
+            try await b.sync()
+            let before = a.database.view.files
+            for path in ["/f/lost", "/f/over", "/f/base", "/g/hidden"] { try await a.put("by a", at: path) }
+            _ = try await a.database.delete(TreePath("/f/over"))
+            try await b.sync()
+            try await b.put("by b", at: "/f/base")
+            for node in [b, reader] { try await node.sync() }
+            // The node is put back to how it was before.
+            try await a.database.forget(["/f/lost", "/f/over", "/f/base", "/g/hidden"].map { try TreePath($0) }, of: a.database.view.files, upTo: .latestAllowed)
+            _ = try await a.database.join(before.root, into: .files, latest: .zero, cause: "restore")
+            for node in [b, reader] { node.allLinks()[0].state.withLock { $0.scoped[.files]?.cursor = [1, 2, 3] } }
+            try await b.sync()
+            #expect(b.refusals(by: a.id) == [])
+            #expect(try a.paths() == ["/f/base", "/f/lost"])
+            #expect(try await a.text("/f/base") == "by b")
+            try await reader.sync()
+            #expect(reader.refusals(by: a.id) == [])
+            for path in ["/f/lost", "/f/base"] { try await b.put("again", at: path) }
+            try await b.sync()
+            try await reader.sync()
+            for node in [a, b, reader] {
+                #expect(try await node.text("/f/lost") == "again")
+                #expect(try await node.text("/f/base") == "again")
+                #expect(try node.register("/f/over")?.winner.value.isTombstone == true)
+                #expect(node.database.head.commit.files.aggregates.conflicts == 0)
+            }
+            #expect(b.refusals(by: a.id) == [])
+        }
+    }
+
     @Test("A conflict of a partial member is one on both sides, and is settled on either")
     func conflicts() async throws {
         try await withLab { lab in
