@@ -19,6 +19,8 @@ struct HorizonState: Sendable {
     var nextLook: UInt64 = 0
     /// The members without word of which an old deletion cannot go, as of the last look.
     var waitsFor: [NodeID] = []
+    /// Since when it has asked its peers at each look what they have, because an old deletion cannot go.
+    var askingSince: UInt64?
     /// When it first saw that the horizon could be moved.
     var movableSince: UInt64?
 

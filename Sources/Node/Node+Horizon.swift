@@ -132,7 +132,9 @@ extension Node {
                     state.waitsFor = []
                 }
                 // By a clock that may still be set nothing is old.
-                guard clock.isSettled, let earliest, earliest <= limit, try !isLeftBehind() else { return }
+                guard clock.isSettled, let earliest, earliest <= limit, try !isLeftBehind() else {
+                    return horizonState.withLock { $0.askingSince = nil }
+                }
                 try await moveHorizon(beyond: earliest, interval: interval)
                 try await dropOldDeletions()
             }
@@ -186,11 +188,21 @@ extension Node {
         }
         horizonState.withLock { $0.waitsFor = waiting.sorted() }
         let horizon = min(all.horizon, limit)
-        guard horizon >= earliest else { return try await declareLapsed(all, acknowledgement.seen) }
+        let monotonic = clock.monotonicMicroseconds()
+        guard horizon >= earliest else {
+            // Where nothing changes, what is known of members behind the peers is old. The peers are asked, and ask theirs in turn.
+            for link in allLinks() { link.announce(nil) }
+            let since = horizonState.withLock { state in
+                state.askingSince = state.askingSince ?? monotonic
+                return state.askingSince ?? monotonic
+            }
+            guard monotonic >= since + retention.microseconds / 4 else { return }
+            return try await declareLapsed(all, acknowledgement.seen)
+        }
         // One writes it, and the next only where that one does not.
         let place = UInt64(all.members.filter { $0 < id }.count)
-        let monotonic = clock.monotonicMicroseconds()
         let since = horizonState.withLock { state in
+            state.askingSince = nil
             state.movableSince = state.movableSince ?? monotonic
             return state.movableSince ?? monotonic
         }
