@@ -108,6 +108,11 @@ struct Model {
         return nil
     }
 
+    /// What was written under a name; nil if nothing was.
+    func content(of version: String, at path: String) -> Content? {
+        writes.last { $0.path == path && $0.dot.description == version }?.content
+    }
+
     // MARK: What nodes show
 
     /// How a commit came about, as far as it matters here.
@@ -162,7 +167,13 @@ struct Model {
             var intent = intents["\(node) \(path)"] ?? .write
             // Nobody can say which of the two this is, except that a resolution leaves nothing else.
             if openResolutions.remove("\(node) \(path)") != nil, versions.count == 1 { intent = .resolve }
-            var replaced = replaced(by: version.content, over: past, as: intent, hidesFile: hidesFile)
+            // In a batch the directory may have come or gone before the write. What the write left tells which, except that no file is
+            // written where a directory is.
+            var hides = hidesFile
+            if isBatch, let hidden = self.winner(among: survivors(of: past)) {
+                hides = shown.contains(writes[hidden].dot) && (hidesFile || version.content.rank != 1)
+            }
+            var replaced = replaced(by: version.content, over: past, as: intent, hidesFile: hides)
             if occasion != .ordinary, let old = writtenBefore(version, shown, before, by: occasion) {
                 past = everythingBehind(old)
                 replaced = WriteSet([old])

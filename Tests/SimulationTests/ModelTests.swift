@@ -97,6 +97,18 @@ struct ModelTests {
         _ = second
     }
 
+    @Test func `Of a commit of many a file replaces one whose directory went by the same commit`() {
+        var model = model()
+        let (hidden, below) = (dot(1, by: 0), dot(2, by: 1))
+        #expect(model.observe([shown(hidden, "a")], winner: hidden, at: "/f", on: 0) == nil)
+        #expect(model.observe([shown(below, "b")], winner: below, at: "/f/x", on: 1) == nil)
+        #expect(model.observe([shown(below, "b")], winner: below, at: "/f/x", on: 0) == nil)
+        let new = dot(3, by: 0)
+        var single = model
+        #expect(single.observe([shown(new, "c")], winner: new, at: "/f", on: 0)?.contains("is gone") == true)
+        #expect(model.observe([shown(new, "c")], winner: new, at: "/f", on: 0, isBatch: true) == nil)
+    }
+
     // MARK: Absence
 
     private func deleted(dropping: Bool = true) -> (Model, Dot) {
