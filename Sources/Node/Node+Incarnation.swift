@@ -16,17 +16,23 @@ extension Node {
     func checkOwnWrites(_ pull: OwnWrites?) async throws {
         guard let pull, let earliest = pull.earliest, let latest = pull.latest else { return }
         let written = database.written
-        guard pull.actor == written.actor, written.hasForgotten(earliest: earliest, latest: latest) else { return }
+        guard pull.actor == written.actor, pull.areForgotten || written.hasForgotten(earliest: earliest, latest: latest) else { return }
         try await takeUpIncarnation(reason: "a peer has writes in this node's name that are not here: the data directory is an old copy")
     }
 
     /// The writes in this node's name among what a peer pushes. Joined unseen, they would be named anew with those of this process when it
     /// finds out later that it runs on an old copy.
-    func ownWrites(in records: [PushRecord]) -> OwnWrites {
-        let written = database.written
-        var own = OwnWrites(of: written.actor, after: written.start)
-        for record in records { own.look(at: record.register) }
-        return own
+    func ownWrites(in records: [PushRecord], _ tree: Tree) async throws -> OwnWrites {
+        try await database.threads.run { [database] in
+            let written = database.written
+            let horizon = tree == .files ? database.horizon : .zero
+            let view = database.view
+            var own = OwnWrites(of: written.actor, after: written.start)
+            for record in records {
+                own.look(at: record.register, over: try view.entry(at: record.path, in: tree)?.register, purgedUpTo: horizon)
+            }
+            return own
+        }
     }
 
     /// Goes on as another actor, and says so.

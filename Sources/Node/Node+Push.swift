@@ -84,7 +84,7 @@ extension Node {
         let turn = pushTurn(of: node)
         return try await turn.turn.run {
             // What others say of this node's writes is not believed.
-            if caller.isTrusted { try await checkOwnWrites(ownWrites(in: part.records)) }
+            if caller.isTrusted { try await checkOwnWrites(ownWrites(in: part.records, tree)) }
             let hold = database.holdObjects()
             defer { hold.end() }
             let stamp = turn.stamp.withLock { $0 }

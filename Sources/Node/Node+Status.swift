@@ -41,6 +41,15 @@ public struct NodeStatus: Codable, Sendable {
     public var clock: UInt64?
     public var caughtUp: UInt64?
     public var seen: [String: UInt64]?
+    /// For peers only: which of its own writes it knows.
+    public var own: Own?
+
+    /// See `KnownWrites`.
+    public struct Own: Codable, Sendable {
+        public var incarnation: UInt32
+        public var start: UInt64
+        public var first: UInt64
+    }
 }
 
 /// An item of `GET /sync/peers`.
@@ -96,6 +105,10 @@ extension Node {
         let seesAll = seesFiles && caller?.seesSystem ?? true
         let sums = seesFiles ? head.commit.files.aggregates : nil
         let (seconds, attoseconds) = uptime.components
+        let written = database.written
+        let own = NodeStatus.Own(
+            incarnation: written.actor.incarnation, start: written.start.rawValue,
+            first: (written.first ?? Timestamp(microseconds: database.now)).rawValue)
         return NodeStatus(
             nodeID: id.description, clusterID: try cluster().id, label: label, root: seesAll ? head.commit.files.root.description : nil,
             systemRoot: seesAll ? head.commit.system.root.description : nil, head: seesAll ? head.hash?.description : nil,
@@ -106,7 +119,7 @@ extension Node {
             care: seesAll ? careStatus : nil,
             horizonWaitsFor: seesAll ? horizonState.withLock { $0.waitsFor.map(\.description) } : nil, tombstones: sums?.tombstones, whole: isWhole,
             clock: acknowledgement.map { $0.seen[id].rawValue }, caughtUp: acknowledgement?.caughtUp.rawValue,
-            seen: acknowledgement?.seen.encoded)
+            seen: acknowledgement?.seen.encoded, own: isFullPeer ? own : nil)
     }
 
     /// Whether this node takes a caller's changes by itself; nil for one that is no node.

@@ -225,6 +225,13 @@ extension Node {
             state.setScoped(!seesAll || state.syncPaths != nil || link.apiKey != nil)
             state.peerPulls = status.pullsFromCaller ?? false
             state.care = status.care
+            state.knows = state.nodeID.flatMap { node in
+                status.own.map { own in
+                    KnownWrites(
+                        actor: Actor(node: node, incarnation: own.incarnation), start: Timestamp(rawValue: own.start),
+                        first: Timestamp(rawValue: own.first))
+                }
+            }
             state.told = nil
         }
         let told = Acknowledgement(
@@ -295,7 +302,7 @@ extension Node {
     /// A pull that looks out for what nodes forget that were restored from old copies.
     private func watched(_ pull: Pull, _ link: PeerLink, _ purgedUpTo: Timestamp) -> Pull {
         var pull = pull
-        pull.peer = link.nodeID
+        (pull.peer, pull.peerKnows) = link.state.withLock { ($0.nodeID, $0.knows) }
         pull.purgedUpTo = purgedUpTo
         let written = database.written
         pull.ownWrites = OwnWrites(of: written.actor, after: written.start)

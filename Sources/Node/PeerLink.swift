@@ -64,6 +64,8 @@ final class PeerLink: Sendable {
         var lastTold: UInt64?
         /// What the peer has told of its state since it was last pulled from.
         var announced: PeerRoots?
+        /// Which of its own writes the peer knows, as it last told.
+        var knows: KnownWrites?
         /// The horizon up to which the peer was seen to have everything.
         var caughtUp = Timestamp.zero
         /// Up to which a peer that this node sees a part of has dropped deletions, as it last told.

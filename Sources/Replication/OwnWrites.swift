@@ -12,6 +12,8 @@ public struct OwnWrites: Sendable {
     public private(set) var earliest: Timestamp?
     /// The last of them.
     public private(set) var latest: Timestamp?
+    /// Whether there are some at a path of which this node knows, and does not know of these.
+    public private(set) var areForgotten = false
 
     public init(of actor: Actor, after start: Timestamp) {
         self.actor = actor
@@ -19,9 +21,15 @@ public struct OwnWrites: Sendable {
     }
 
     /// Takes note of those that a register has or has seen.
-    public mutating func look(at register: Register) {
+    ///
+    /// - Parameters:
+    ///   - local: what this node has at the same path.
+    ///   - purgedUpTo: deletions up to here were dropped at this node, with what they had seen.
+    public mutating func look(at register: Register, over local: Register?, purgedUpTo: Timestamp) {
         // Most registers were never written here; their contexts say so in one look.
         guard let last = register.context.timestamp(of: actor), last > start else { return }
+        // The clock may have been put back with the data, and have passed the times of what was forgotten since.
+        if let local, last > purgedUpTo, local.context.timestamp(of: actor) ?? .zero < last { areForgotten = true }
         note(last)
         for version in register.versions {
             if version.dot.actor == actor, version.dot.timestamp > start { note(version.dot.timestamp) }
@@ -35,6 +43,23 @@ public struct OwnWrites: Sendable {
     }
 }
 
+/// Which writes of its own the process of a node knows: all up to one, and all from another on.
+public struct KnownWrites: Sendable, Hashable {
+    public var actor: Actor
+    /// The last one that was in its log when it began.
+    public var start: Timestamp
+    /// The first one that it made; before there is one, a time that its clock has reached.
+    public var first: Timestamp
+
+    public init(actor: Actor, start: Timestamp, first: Timestamp) {
+        self.actor = actor
+        self.start = start
+        self.first = first
+    }
+
+    func hasForgotten(_ dot: Dot) -> Bool { dot.actor == actor && dot.timestamp > start && dot.timestamp < first }
+}
+
 extension Pull {
     /// Refuses a write of the peer's that was made without having seen an earlier one of its own, which is known here: its
     /// register would claim to have seen that one, and a join would drop it unseen.
@@ -42,9 +67,10 @@ extension Pull {
         guard let local, let peer else { return }
         for version in register.versions where version.dot.actor.node == peer && !local.context.covers(version.dot) {
             // With deletions, what they had seen is dropped, here or there.
-            guard let known = local.context.timestamp(of: version.dot.actor), known > purgedUpTo,
-                !version.past.covers(Dot(timestamp: known, actor: version.dot.actor))
-            else { continue }
+            guard let time = local.context.timestamp(of: version.dot.actor), time > purgedUpTo else { continue }
+            let known = Dot(timestamp: time, actor: version.dot.actor)
+            // Of several writes over what was forgotten only the first shows it.
+            guard !version.past.covers(known) || peerKnows?.hasForgotten(known) == true else { continue }
             throw PullError(
                 .forgetful, "node \(peer.short) has forgotten what it wrote to '\(path)' before: it runs on an old copy of its data, and has to sync from here first")
         }

@@ -142,6 +142,8 @@ public struct Pull: Sendable {
 
     /// The node that is pulled from.
     public var peer: NodeID?
+    /// Which of its own writes that one knows.
+    public var peerKnows: KnownWrites?
     /// Deletions up to here have been dropped at this node.
     public var purgedUpTo = Timestamp.zero
     /// What the peer has in this node's name.
@@ -333,7 +335,7 @@ public struct Pull: Sendable {
             throw PullError(.fromTheFuture, "'\(path)' has a version from \(latest.microseconds) µs, ahead of this node's clock; set the peer's clock")
         }
         self.latest = max(self.latest, latest)
-        ownWrites?.look(at: register)
+        ownWrites?.look(at: register, over: local, purgedUpTo: purgedUpTo)
         try refuseForgetful(register, at: path, over: local)
         for version in register.versions {
             guard case .file(let file) = version.value else { continue }

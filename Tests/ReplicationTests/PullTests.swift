@@ -18,6 +18,43 @@ struct PullTests {
         return (left, right)
     }
 
+    /// Of two writes over one that was forgotten, the second has the first in its past, which covers what was forgotten, too.
+    @Test func refusesWritesOverForgottenOnes() throws {
+        let author = Actor(node: NodeID(publicKey: [1]))
+        func dot(_ time: UInt64) -> Dot { Dot(timestamp: Timestamp(microseconds: time), actor: author) }
+        let copy = Register(Version(dot: dot(1), past: VersionVector(), value: .directory))
+        let here = copy.writing(.tombstone, at: dot(2))
+        let path = TreePath.root.appending("a")
+        func pull(_ register: Register, knows: KnownWrites?) throws {
+            var pull = Pull(horizon: Timestamp(microseconds: 100))
+            (pull.peer, pull.peerKnows) = (author.node, knows)
+            try pull.add(register, at: path, local: here)
+        }
+        let knows = KnownWrites(actor: author, start: dot(1).timestamp, first: dot(3).timestamp)
+        let once = copy.writing(.tombstone, at: dot(3))
+        let twice = once.writing(.directory, at: dot(4))
+        #expect(throws: PullError.self) { try pull(once, knows: nil) }
+        #expect(throws: PullError.self) { try pull(twice, knows: knows) }
+        // What it has made over what it knows is taken.
+        try pull(here.writing(.directory, at: dot(4)), knows: KnownWrites(actor: author, start: dot(2).timestamp, first: dot(4).timestamp))
+        try pull(here.writing(.directory, at: dot(4)), knows: KnownWrites(actor: author, start: dot(1).timestamp, first: dot(2).timestamp))
+    }
+
+    /// With its data the author's clock may have been put back, so that it has written before and after what it forgot.
+    @Test func tellsForgottenWritesByPath() {
+        let author = Actor(node: NodeID(publicKey: [1]))
+        func dot(_ time: UInt64) -> Dot { Dot(timestamp: Timestamp(microseconds: time), actor: author) }
+        let copy = Register(Version(dot: dot(1), past: VersionVector(), value: .directory))
+        let forgotten = copy.writing(.tombstone, at: dot(5))
+        var own = OwnWrites(of: author, after: dot(1).timestamp)
+        own.look(at: copy, over: nil, purgedUpTo: .zero)
+        own.look(at: forgotten, over: forgotten, purgedUpTo: .zero)
+        own.look(at: forgotten, over: copy, purgedUpTo: dot(5).timestamp)
+        #expect(!own.areForgotten)
+        own.look(at: forgotten, over: copy.writing(.tombstone, at: dot(2)), purgedUpTo: .zero)
+        #expect(own.areForgotten)
+    }
+
     static func hashes(_ requests: [Pull.Request]) -> [ContentHash] { requests.flatMap(\.hashes) }
 
     @Test("After a pull each way both have one tree, and asked for exactly what they lacked", arguments: Seed.several(15))
