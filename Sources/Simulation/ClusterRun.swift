@@ -33,7 +33,7 @@ public struct ClusterRun: Sendable {
     }
 
     /// How long a healed cluster may take to agree, in microseconds: a push whose answer was lost is given up after five minutes.
-    private static let patience: UInt64 = 400_000_000
+    static let patience: UInt64 = 400_000_000
     /// No run is longer, in microseconds.
     private static let longest: UInt64 = 3_600_000_000
 
@@ -179,7 +179,12 @@ public struct ClusterRun: Sendable {
             try? await world.scheduler.wait(250_000)
         }
         world.note("all nodes agree")
+        if features.dropsDeletions, random.once(in: 3) { await checkQuiet(machines, world) }
         if features.hasProber { await checkRevoked(machines, world) }
+        if features.collects { for machine in machines where random.once(in: 2) { await care("gc", at: machine, world) } }
+        for machine in machines {
+            if let reason = machine.lacks() { return world.fail(reason) }
+        }
         if features.flipsBits { await flipBits(machines, world, &random) }
         for machine in machines { await check(machine, world) }
         if !features.dropsDeletions, random.once(in: 4) { await checkMessages(machines, world) }
@@ -191,6 +196,17 @@ public struct ClusterRun: Sendable {
         guard heads.allSatisfy({ $0?.files.root == first.files.root && $0?.system.root == first.system.root }) else { return false }
         // Of a partial member no root tells what it has, and what others have of it.
         return world.partialMember == nil || machines.allSatisfy { lacks($0.index, world) == nil }
+    }
+
+    /// While nothing happens, nobody is taken for lost, and what has become old goes without any more ado.
+    private func checkQuiet(_ machines: [Machine], _ world: World) async {
+        // A member that comes back late still takes up the others' state.
+        try? await world.scheduler.wait(UInt64(Features.retention) * 3_000_000)
+        let before = world.commitCount
+        try? await world.scheduler.wait(UInt64(Features.retention) * 1_000_000)
+        let commits = world.commitCount - before
+        if commits > 8 * machines.count { return world.fail("nodes that hold the same, and change nothing, made \(commits) commits within \(Features.retention) s") }
+        if !isEqual(machines, world) { world.fail("nodes that held the same, and changed nothing, differ") }
     }
 
     /// Nodes that hold the same say little, and a change costs so many messages and no more.
@@ -213,29 +229,6 @@ public struct ClusterRun: Sendable {
         if spent > 8 * links { world.fail("one change cost \(spent) requests besides heartbeats between \(machines.count) nodes") }
     }
 
-    /// Bits flip on the disk of a node with peers that have all of it: what is damaged is found by a scrub, or by whoever reads it, and comes
-    /// back from them.
-    private func flipBits(_ machines: [Machine], _ world: World, _ random: inout SplitMix64) async {
-        let able = machines.filter { $0.node?.peers().contains { $0.state == "active" && $0.syncPaths == nil } == true && $0.index != world.partialMember }
-        guard world.failure == nil, let machine = able.isEmpty ? nil : random.pick(able) else { return }
-        world.note("bits of node \(machine.index) flip")
-        machine.disk.flipBits(1 + random.below(8), &random)
-        guard random.once(in: 2) else { return }
-        do {
-            let started = try await machine.request("POST", "/system/scrub")
-            var task = try JSONSerialization.jsonObject(with: Data(started.body)) as? [String: Any]
-            let deadline = world.scheduler.now + ClusterRun.patience
-            while let id = task?["id"] as? String, task?["state"] as? String == "running" {
-                guard world.scheduler.now < deadline else { return world.fail("a scrub does not end at node \(machine.index)") }
-                try await world.scheduler.wait(100_000)
-                task = try JSONSerialization.jsonObject(with: Data(try await machine.request("GET", "/system/tasks/\(id)").body)) as? [String: Any]
-            }
-            world.note("the scrub at node \(machine.index): \(task?["state"] ?? "-")")
-        } catch {
-            world.fail("node \(machine.index) cannot be scrubbed: \(error)")
-        }
-    }
-
     /// A key that was revoked opens nothing any more, anywhere.
     private func checkRevoked(_ machines: [Machine], _ world: World) async {
         guard let token = world.revokedToken else { return }
@@ -243,52 +236,6 @@ public struct ClusterRun: Sendable {
             guard let answer = try? await machine.request("GET", "/sync/status", token: token), answer.status == 401 else {
                 return world.fail("a token of a revoked key still opens something at node \(machine.index)")
             }
-        }
-    }
-
-    /// What a node has not heard of that it takes part in.
-    private func lacks(_ node: Int, _ world: World) -> String? {
-        world.withModel { $0.checkComplete(node) { node != world.partialMember || Leaks.shows($0) } }
-    }
-
-    /// Compares what users see at a node, through its routes, with what they should see.
-    private func check(_ machine: Machine, _ world: World) async {
-        let node = machine.index
-        if let reason = lacks(node, world) { return world.fail(reason) }
-        let expected = world.withModel { $0.visible(on: node) }
-        do {
-            for (path, state) in expected.sorted(by: { $0.key < $1.key }) {
-                guard case .file(let content) = state.content else { continue }
-                let answer = try await machine.request("GET", "/files\(path)?chunks=true")
-                let item = try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any]
-                guard answer.status == 200, content.hasPrefix(item?["content_hash"] as? String ?? "-") else {
-                    return world.fail("\(path) cannot be read at node \(node) as it should be: status \(answer.status)")
-                }
-                let whole = try await machine.request("GET", "/files\(path)")
-                // Of a file of one chunk the hash is that of its bytes.
-                if whole.status == 200, whole.body.count < 60_000, !whole.body.isEmpty,
-                    !content.hasPrefix(ContentHash(of: .chunk, whole.body).description)
-                {
-                    return world.fail("\(path) has other bytes at node \(node) than were put there")
-                }
-                guard whole.status == 200 else { return world.fail("the content of \(path) cannot be read at node \(node): status \(whole.status)") }
-            }
-            let answer = try await machine.request("GET", "/sync/conflicts?limit=10000")
-            let list = try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any]
-            var listed: [String: Int] = [:]
-            for item in list?["items"] as? [[String: Any]] ?? [] {
-                let losers = item["losers"] as? [[String: Any]] ?? []
-                listed[item["path"] as? String ?? ""] = losers.count
-                for loser in losers where loser["deleted"] as? Bool == false {
-                    guard let path = loser["path"] as? String else { return world.fail("node \(node) lists a loser without a path") }
-                    let content = try await machine.request("GET", "/files\(path)")
-                    guard content.status == 200 else { return world.fail("the loser \(path) cannot be read at node \(node): status \(content.status)") }
-                }
-            }
-            let conflicts = expected.mapValues(\.losers.count).filter { $0.value > 0 }
-            if listed != conflicts { world.fail("node \(node) lists conflicts \(listed) where there are \(conflicts)") }
-        } catch {
-            world.fail("node \(node) does not answer: \(error)")
         }
     }
 }

@@ -5,7 +5,6 @@ struct Faults {
     let world: World
     let machines: [Machine]
     var random: SplitMix64
-    private var copies: [(machine: Machine, copy: MachineCopy)] = []
     /// Machines that are off for long, and are switched on by these.
     private var returns: [Task<Void, Never>] = []
 
@@ -19,23 +18,36 @@ struct Faults {
     mutating func run() async {
         var kinds: [Kind] = []
         if world.features.hasPartitions { kinds += [.cut, .cut, .heal] }
-        if world.features.hasCrashes { kinds += [.crash, .crash, .crashAtEvent, .restart] }
+        if world.features.hasCrashes { kinds += [.crash, .crashAtEvent, .crashAtEvent, .restart] }
         if world.features.hasBadWeather { kinds += [.weather] }
         if world.features.hasWrongClocks { kinds += [.clock] }
         if world.features.hasFullDisks { kinds += [.fullDisk] }
-        if world.features.hasOldCopies { kinds += [.copy, .restore] }
         if world.features.dropsDeletions { kinds += [.absence] }
-        guard !kinds.isEmpty else { return }
         defer { for task in returns { task.cancel() } }
-        while !Task.isCancelled, world.failure == nil {
-            let pause = world.features.pause * 1000
-            guard (try? await world.scheduler.wait(UInt64(pause / 2 + random.below(6 * pause)))) != nil else { return }
-            await happen(random.pick(kinds))
+        await withTaskGroup(of: Void.self) { group in
+            if world.features.hasOldCopies {
+                // Where nothing shows that an image is one, a third node that has forgotten, too, what it lacks could not tell either.
+                let isImage = random.once(in: 2)
+                for _ in 0...(isImage ? 0 : random.below(3)) {
+                    let machine = random.pick(machines)
+                    let seed = random.next()
+                    group.addTask { [world, machines] in
+                        var backup = Backup(
+                            world: world, machine: machine, others: machines, isImage: isImage, random: SplitMix64(seed: seed))
+                        await backup.run()
+                    }
+                }
+            }
+            while !Task.isCancelled, world.failure == nil, !kinds.isEmpty {
+                let pause = world.features.pause * 1000
+                guard (try? await world.scheduler.wait(UInt64(pause / 2 + random.below(4 * pause)))) != nil else { return }
+                await happen(random.pick(kinds))
+            }
         }
     }
 
     private enum Kind {
-        case cut, heal, crash, crashAtEvent, restart, weather, clock, fullDisk, copy, restore, absence
+        case cut, heal, crash, crashAtEvent, restart, weather, clock, fullDisk, absence
     }
 
     private mutating func happen(_ kind: Kind) async {
@@ -54,26 +66,31 @@ struct Faults {
         case .crash:
             world.note("node \(machine.index) loses power")
             machine.crash(&random)
-            await restartLater(machine)
+            await machine.restartLater(&random)
         case .crashAtEvent:
             // In the middle of whatever the disk does next.
             world.note("node \(machine.index) will lose power while it writes")
             guard machine.isRunning else { return }
             machine.breakDisk(atEvent: random.below(12))
-            guard (try? await world.scheduler.wait(UInt64(random.below(1_500_000)))) != nil else { return }
+            guard (try? await world.scheduler.wait(UInt64(random.below(4_000 * world.features.pause)))) != nil else { return }
             world.note("node \(machine.index) loses power")
             machine.crash(&random)
-            await restartLater(machine)
+            await machine.restartLater(&random)
         case .restart:
             world.note("node \(machine.index) is stopped and started")
             machine.stop()
-            await restartLater(machine)
+            await machine.restartLater(&random)
         case .weather:
-            var weather = Network.Weather(delay: 100...UInt64(1_000 + random.below(300_000)))
+            if random.once(in: 3) {
+                world.note("the weather clears up")
+                return world.network.clearUp()
+            }
+            var weather = Network.Weather(delay: 100...UInt64(1_000 + random.below(1_000 << random.below(9))))
+            if random.once(in: 3) { weather.lag = UInt64(1_000 << random.below(7)) }
             if random.once(in: 2) { weather.losesOneIn = 5 + random.below(40) }
             if random.once(in: 2) { weather.doublesOneIn = 3 + random.below(20) }
             if random.once(in: 2) { weather.cutsOneIn = 3 + random.below(20) }
-            world.note("weather: \(weather.delay), loses \(weather.losesOneIn), doubles \(weather.doublesOneIn), cuts \(weather.cutsOneIn)")
+            world.note("weather: \(weather.delay) and \(weather.lag), loses \(weather.losesOneIn), doubles \(weather.doublesOneIn), cuts \(weather.cutsOneIn)")
             world.network.set(weather)
         case .clock:
             // One that is set while the node is off cannot be told from time that has passed.
@@ -91,15 +108,6 @@ struct Faults {
             machine.disk.setCapacity(machine.disk.size + random.below(100_000))
             guard (try? await world.scheduler.wait(UInt64(random.below(3_000_000)))) != nil else { return }
             machine.disk.setCapacity(nil)
-        case .copy:
-            guard let copy = machine.makeCopy() else { return }
-            world.note("node \(machine.index) is copied")
-            copies.append((machine, copy))
-        case .restore:
-            guard !copies.isEmpty else { return }
-            let (machine, copy) = copies.remove(at: random.below(copies.count))
-            guard machine.isRunning else { return }
-            await restore(machine, copy)
         case .absence:
             // Half of the members are there, or nobody could say who is away.
             guard machine.isRunning, machines.count(where: \.isRunning) * 2 > machines.count + 2 else { return }
@@ -113,24 +121,57 @@ struct Faults {
             })
         }
     }
+}
 
-    /// The machine goes on from an old copy of itself.
-    private mutating func restore(_ machine: Machine, _ copy: MachineCopy) async {
-        let isImage = random.once(in: 3)
-        world.note("node \(machine.index) is put back to an old \(isImage ? "image" : "copy")")
+/// Somebody who copies a machine, and later puts it back.
+private struct Backup {
+    let world: World
+    let machine: Machine
+    let others: [Machine]
+    let isImage: Bool
+    var random: SplitMix64
+
+    mutating func run() async {
+        let pause = world.features.pause * 1000
+        guard await wait(4 * pause), let copy = machine.makeCopy() else { return }
+        world.note("node \(machine.index) is copied")
+        // Until then it writes what it will have forgotten.
+        guard await wait(10 * pause), machine.isRunning else { return }
         machine.stop()
+        if isImage {
+            for _ in 0..<40 where !world.withModel({ $0.isKnownToAll(machine.index) }) { guard await wait(pause) else { return } }
+            guard world.withModel({ $0.isKnownToAll(machine.index) }), !machine.isRunning else { return await machine.restartLater(&random) }
+        }
+        world.note("node \(machine.index) is put back to an old \(isImage ? "image" : "copy")")
         do {
             try machine.restore(copy, isImage: isImage)
         } catch {
             return world.fail("node \(machine.index) cannot be put back: \(error)")
         }
-        await restartLater(machine)
+        guard random.once(in: 2) else { return await machine.restartLater(&random) }
+        // People go on where they were before anybody can tell the node what it has forgotten.
+        let others = others.map(\.index).filter { $0 != machine.index }
+        world.note("node \(machine.index) is alone")
+        world.network.setCut(true, between: machine.index, and: others)
+        await machine.restartLater(&random)
+        var user = User(world: world, machine: machine, random: SplitMix64(seed: random.next()), operationsLeft: 0)
+        await user.writeEverywhere()
+        _ = await wait(2 * pause)
+        world.network.setCut(false, between: machine.index, and: others)
     }
 
+    /// - Parameter span: microseconds, at most.
+    /// - Returns: false if it is over.
+    private mutating func wait(_ span: Int) async -> Bool {
+        (try? await world.scheduler.wait(UInt64(random.below(span)))) != nil
+    }
+}
+
+extension Machine {
     /// Sooner or later somebody switches it on again.
-    private mutating func restartLater(_ machine: Machine) async {
+    fileprivate func restartLater(_ random: inout SplitMix64) async {
         let pause = random.once(in: 3) ? 0 : UInt64(random.below(10_000 * world.features.pause))
         _ = try? await world.scheduler.wait(pause)
-        machine.switchOn()
+        switchOn()
     }
 }

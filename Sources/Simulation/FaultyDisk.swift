@@ -94,13 +94,10 @@ public final class FaultyDisk: Disk {
         }
     }
 
-    /// Flips some bits anywhere in what is durable.
-    public func flipBits(_ count: Int, _ random: inout SplitMix64) {
-        let files = state.withLock { $0.files.mapValues { min($0.bytes.count, $0.durable.count) } }.filter { $0.value > 0 }.sorted { $0.key < $1.key }
-        for _ in 0..<count {
-            guard let file = files.isEmpty ? nil : random.pick(files) else { return }
-            flip(file.key, at: random.below(file.value), bit: UInt8(random.below(8)))
-        }
+    /// The files, by name, with how many of their bytes are durable and stand where they stood.
+    public var durableSizes: [(name: String, size: Int)] {
+        state.withLock { $0.files.map { ($0.key, min($0.value.bytes.count, $0.value.durable.count)) } }.filter { $0.size > 0 }
+            .sorted { $0.name < $1.name }
     }
 
     /// Puts bytes in the place of a file's, durably.
@@ -134,7 +131,7 @@ public final class FaultyDisk: Disk {
 
     private static func survivors(of content: Content, _ random: inout SplitMix64) -> [UInt8] {
         var bytes = content.durable
-        switch random.below(4) {
+        switch random.below(5) {
         case 0: break
         case 1: bytes = content.bytes
         case 2:
@@ -143,6 +140,20 @@ public final class FaultyDisk: Disk {
             for change in content.changes.prefix(count) { change.apply(to: &bytes) }
             if count < content.changes.count, case .write(let new, let offset) = content.changes[count] {
                 Change.write(Array(new.prefix(random.below(new.count + 1))), at: offset).apply(to: &bytes)
+            }
+        case 3:
+            // All but a few sectors, with what was written behind them.
+            bytes = content.bytes
+            let writes = content.changes.compactMap { change in
+                if case .write(let new, let offset) = change, !new.isEmpty { offset..<offset + new.count } else { nil }
+            }
+            if writes.isEmpty { break }
+            for _ in 0...random.below(3) {
+                let write = random.pick(writes)
+                let start = write.lowerBound + random.below(write.count) / 64 * 64
+                for place in start..<min(start + 64, write.upperBound, bytes.count) {
+                    bytes[place] = place < content.durable.count ? content.durable[place] : 0
+                }
             }
         default:
             // In any order: sectors that were not written yet are zeros where the file has grown over them.

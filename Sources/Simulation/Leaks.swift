@@ -31,7 +31,14 @@ struct Leaks {
     mutating func hide(_ root: ContentHash, on node: Int) {
         guard hasSecrets, node == 0 else { return }
         self.root = root
-        let word = root.withBytes { $0.loadUnaligned(as: UInt64.self) }
+        hide(root)
+    }
+
+    /// - Parameter content: that is nowhere but in the hidden part. Its hash tells of it, even to whoever is asked for it.
+    mutating func hide(content: [UInt8]) { hide(ContentHash(of: .chunk, content)) }
+
+    private mutating func hide(_ hash: ContentHash) {
+        let word = hash.withBytes { $0.loadUnaligned(as: UInt64.self) }
         hashes.insert(word)
         beginnings[Int(word & 0xffff) >> 6] |= 1 << (word & 63)
     }
@@ -54,7 +61,7 @@ struct Leaks {
             for offset in 0...(bytes.count - ContentHash.byteCount) {
                 let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
                 if beginnings[Int(word & 0xffff) >> 6] & 1 << (word & 63) != 0, hashes.contains(word) {
-                    return "the root of a tree, byte \(offset) of \(bytes.count),"
+                    return "the hash of a tree or of hidden content, byte \(offset) of \(bytes.count),"
                 }
             }
             return nil

@@ -6,6 +6,8 @@ struct MachineCopy: Sendable {
     fileprivate var disk: FaultyDisk
     /// By name, what was in the node's directory.
     fileprivate var files: [String: Data]
+    /// How far off the wall clock was by which the node remembers the time.
+    fileprivate var wallError: Int64
     fileprivate var known: Model.Copy
 }
 
@@ -17,7 +19,7 @@ extension Machine {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] {
             files[name] = FileManager.default.contents(atPath: directory + "/" + name)
         }
-        return MachineCopy(disk: disk.copy(), files: files, known: world.withModel { $0.copy(of: index) })
+        return MachineCopy(disk: disk.copy(), files: files, wallError: time.wallError, known: world.withModel { $0.copy(of: index) })
     }
 
     /// Puts a machine that is off back to what a copy of it holds.
@@ -32,6 +34,8 @@ extension Machine {
             try content.write(to: URL(filePath: directory + "/" + name))
         }
         replaceDisk(with: copy.disk.copy(), isRestored: isImage)
+        // A clock that was set since cannot be told from time that has passed.
+        time.setWallClock(error: copy.wallError)
         world.withModel { $0.restore(index, to: copy.known) }
     }
 }

@@ -56,6 +56,8 @@ final class Machine: Sendable {
     }
 
     var isRunning: Bool { state.withLock { $0.running != nil } }
+    /// Of its files, as they are now.
+    var root: ContentHash? { node?.database.head.commit.files.root }
     var node: Node? { state.withLock { $0.running?.node } }
     var disk: FaultyDisk { state.withLock { $0.disk } }
 

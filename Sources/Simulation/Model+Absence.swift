@@ -15,7 +15,17 @@ extension Model {
         seen[node] = copy.seen
         dropped[node] = [:]
         lingering[node] = [:]
+        restoredAt[node] = writes.count
         abandonRequests(to: node)
+    }
+
+    /// Whether all nodes know all that a node has written.
+    func isKnownToAll(_ node: Int) -> Bool {
+        for (path, known) in seen[node] {
+            let own = known.filter { nodes[writes[$0].dot.actor.node] == node }
+            for other in seen where !own.subtracting(other[path] ?? WriteSet()).isEmpty { return false }
+        }
+        return true
     }
 
     /// Takes note of who does not count any more.

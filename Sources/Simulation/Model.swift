@@ -52,13 +52,15 @@ struct Model {
     private var indexes: [Dot: Int] = [:]
     /// By node and path, what the node has seen.
     var seen: [[String: WriteSet]]
-    private var nodes: [NodeID: Int] = [:]
+    private(set) var nodes: [NodeID: Int] = [:]
     /// What a node had seen before it was put back to an old copy of itself.
     var forgotten: [[String: WriteSet]]
     /// Deletions that a node has let go of, since everybody has them.
     var dropped: [[String: WriteSet]]
     /// Writes that a node still has though they were named anew.
     var lingering: [[String: WriteSet]]
+    /// By node, how many writes there were when it was last put back to an old copy of itself.
+    var restoredAt: [Int: Int] = [:]
     /// Members for which deletions do not wait: they were away for too long.
     var lapsed: Set<Int> = []
     /// What has been asked for and not been answered yet.
@@ -178,6 +180,10 @@ struct Model {
                 past = everythingBehind(old)
                 replaced = WriteSet([old])
                 writes[old].isRenamed = true
+                // What it wrote over since it was put back is no more replaced than that, where others had it by then.
+                for index in past where occasion == .renaming && index >= restoredAt[node] ?? 0 && writes[index].dot.actor == writes[old].dot.actor {
+                    writes[index].isRenamed = true
+                }
             }
             if let later = past.first(where: { writes[$0].dot >= version.dot }) {
                 return "\(path) on node \(node): version \(version.dot) saw \(writes[later].dot), and yet is not the later one"

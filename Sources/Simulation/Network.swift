@@ -11,6 +11,8 @@ final class Network: Sendable {
     struct Weather: Sendable {
         /// Microseconds that a message takes, at least and at most: a wide span is what reorders messages.
         var delay: ClosedRange<UInt64>
+        /// Microseconds that messages to machines of higher numbers take more, which no clock can tell from an offset.
+        var lag: UInt64 = 0
         var losesOneIn = 0
         /// A request that arrives twice.
         var doublesOneIn = 0
@@ -76,6 +78,25 @@ final class Network: Sendable {
         state.withLock { $0.servers[Network.address(of: index)] = nil }
     }
 
+    /// Ends bad weather.
+    func clearUp() {
+        let now = scheduler.now
+        state.withLock { state in
+            if state.weather.losesOneIn > 0 { state.healed = now }
+            state.weather = fair
+        }
+    }
+
+    /// Cuts a machine off from some others, or ends that.
+    func setCut(_ isCut: Bool, between index: Int, and others: [Int]) {
+        let now = scheduler.now
+        let directions = others.flatMap { [Direction(from: index, to: $0), Direction(from: $0, to: index)] }
+        state.withLock { state in
+            if isCut { state.blocked.formUnion(directions) } else { state.blocked.subtract(directions) }
+            state.healed = now
+        }
+    }
+
     func block(_ direction: Direction) { state.withLock { _ = $0.blocked.insert(direction) } }
 
     private func disturb(_ index: Int) {
@@ -122,7 +143,7 @@ final class Network: Sendable {
         let (delay, isLost) = state.withLock { state in
             state.messages += 1
             let weather = state.weather
-            let delay = UInt64.random(in: weather.delay, using: &state.random)
+            let delay = UInt64.random(in: weather.delay, using: &state.random) + (direction.from < direction.to ? weather.lag : 0)
             return (delay, weather.losesOneIn > 0 && state.random.once(in: weather.losesOneIn))
         }
         try await scheduler.wait(delay)

@@ -43,7 +43,8 @@ struct User {
         case 7 where world.features.movesThings: try await copy()
         case 8 where world.features.hasSnapshots && !isPartial: try await random.once(in: 2) ? makeSnapshot() : restore()
         case 9 where world.features.collects: try await care()
-        default: try await put()
+        case 10...12: try await reply()
+        default: try await put(somePath())
         }
     }
 
@@ -63,13 +64,26 @@ struct User {
 
     // MARK: Operations
 
-    private mutating func put() async throws {
-        let path = somePath()
+    /// Writes right after something has come from others, to where they write too.
+    private mutating func reply() async throws {
+        let known = machine.root
+        for _ in 0..<20 where machine.root == known { try await world.scheduler.wait(1_000) }
+        try await put(isPartial ? "/d/a.txt" : "/hot.txt")
+    }
+
+    /// Writes wherever people write.
+    mutating func writeEverywhere() async {
+        for name in isPartial ? User.visibleNames : User.names where world.failure == nil { try? await put(name) }
+    }
+
+    private mutating func put(_ path: String) async throws {
         let isLarge = world.features.hasLargeFiles && random.once(in: 25)
         // Now and then the same bytes as somebody else's, which is no conflict.
-        var body = random.once(in: 6) ? Array("the same".utf8) : Array("\(Leaks.shows(path) ? "content" : Leaks.mark) \(world.nextNumber())".utf8)
+        let isSame = random.once(in: 6)
+        var body = isSame ? Array("the same".utf8) : Array("\(Leaks.shows(path) ? "content" : Leaks.mark) \(world.nextNumber())".utf8)
         if isLarge { body += random.bytes(300_000 + random.below(400_000)) }
         let content = body
+        if !isLarge, !isSame, !Leaks.shows(path) { world.hide(content: content) }
         try await change([path], .write) { machine in
             let answer = try await machine.request("PUT", "/files\(path)", content, contentType: "text/plain")
             return answer.status == 200 || answer.status == 201 ? (answer.status, answer.body, path) : (answer.status, [], path)

@@ -220,6 +220,9 @@ final class World: Sendable {
 
     private let leaks = Mutex(Leaks())
 
+    /// Takes note of content that is put where not everybody may see it, and nowhere else.
+    func hide(content: [UInt8]) { leaks.withLock { $0.hide(content: content) } }
+
     /// Looks at bytes that go to somebody who may see a part of the files only.
     func inspect(_ bytes: [UInt8], asked: [UInt8] = [], to receiver: @autoclosure () -> String) {
         guard let found = leaks.withLock({ $0.find(in: bytes, asked: asked) }) else { return }
