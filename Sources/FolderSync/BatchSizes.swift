@@ -6,6 +6,8 @@ struct BatchSizes: Sendable {
     var read = 1024
     /// Edits of one commit: about two kibibytes each until it is written.
     var edits = 4096
+    /// Bytes of the files in one commit, and of those that are read before it, about: while the next are read, these are sent on.
+    var bytes: UInt64 = 32 << 20
     /// Files that are taken out of the folder, or written into it, before the index is told.
     var placed = 4096
 }

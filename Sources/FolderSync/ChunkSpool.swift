@@ -55,9 +55,14 @@ final class ChunkSpool: Sendable {
 
     /// The bytes at a place; nil if they are not there.
     func read(_ place: IndexView.ChunkPlace) throws -> [UInt8]? {
-        guard let file = try directory.file(ChunkSpool.name(place.file - FolderIndex.spoolBase)) else { return nil }
+        guard let file = try file(of: place) else { return nil }
         let bytes = try file.read(Int(place.size), at: place.offset)
         return bytes.count == Int(place.size) ? bytes : nil
+    }
+
+    /// The spool's file that a place is in; nil if it is gone.
+    func file(of place: IndexView.ChunkPlace) throws -> OpenFile? {
+        try directory.file(ChunkSpool.name(place.file - FolderIndex.spoolBase))
     }
 
     /// Lets go of all chunks but these, and of the room that they took.

@@ -67,6 +67,22 @@ final class FolderChunks: ChunkHolder {
         }
     }
 
+    func read(_ hash: ContentHash, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError) -> Bool {
+        let expected = expected.withLock { $0[hash] }
+        return try asStoreErrors {
+            if let expected, let file = try directory(expected.directory)?.file(expected.name),
+                try file.read(into: buffer, at: expected.offset) == buffer.count
+            {
+                return true
+            }
+            for place in try index.read({ try $0.chunkPlaces(hash) }) where Int(place.size) == buffer.count {
+                let file = place.file >= FolderIndex.spoolBase ? try spool.file(of: place) : try open(place.file)
+                if try file?.read(into: buffer, at: place.offset) == buffer.count { return true }
+            }
+            return false
+        }
+    }
+
     func keep(_ chunks: [PreparedObject]) throws(StoreError) {
         if chunks.isEmpty { return }
         try asStoreErrors { try spool.add(chunks.map { ($0.hash, $0.raw()) }, to: index) }

@@ -127,8 +127,13 @@ extension FolderState {
                 unread.append(item)
             }
         }
-        for start in stride(from: 0, to: unread.count, by: batches.read) {
-            for (item, reading) in try await read(Array(unread[start..<min(start + batches.read, unread.count)]), takesOpen) {
+        var rest = unread[...]
+        var readings = try await read(takeSome(of: &rest), takesOpen)
+        while !readings.isEmpty {
+            // The next are read while these become durable, which is waiting for the disk.
+            let coming = takeSome(of: &rest)
+            async let next = read(coming, takesOpen)
+            for (item, reading) in readings {
                 switch reading {
                 case .file, .link: try batch.add(item, reading)
                 case .unsettled, .gone: outcome.unsettled.insert(item.directory)
@@ -136,8 +141,20 @@ extension FolderState {
                     outcome.notices.append(FolderNotice(.skipped, item.path.names.joined(separator: "/"), reason))
                 }
             }
-            if batch.count >= batches.edits { try await commit(&batch, &outcome, report) }
+            if batch.count >= batches.edits || batch.bytes >= batches.bytes { try await commit(&batch, &outcome, report) }
+            readings = try await next
         }
+    }
+
+    /// As many files as are read before any of them becomes an edit.
+    private func takeSome(of rest: inout ArraySlice<ScanResult.Item>) -> [ScanResult.Item] {
+        var items: [ScanResult.Item] = []
+        var bytes: UInt64 = 0
+        while items.count < batches.read, bytes < batches.bytes, let item = rest.popFirst() {
+            items.append(item)
+            bytes += item.row.status.size
+        }
+        return items
     }
 
     /// What is gone, and was not found elsewhere.

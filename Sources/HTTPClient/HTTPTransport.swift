@@ -69,7 +69,7 @@ public final class HTTPTransport: Transport {
         if let token = request.token { message.headers.add(name: "Authorization", value: "Bearer \(token)") }
         if !request.body.isEmpty {
             message.headers.add(name: "Content-Type", value: request.contentType)
-            message.body = .bytes(ByteBuffer(bytes: request.body))
+            message.body = HTTPTransport.body(request.body)
         }
         let address = request.address
         // The timeout holds until the head is here; the body is then read as long as it keeps coming.
@@ -83,6 +83,13 @@ public final class HTTPTransport: Transport {
                 throw TransportError("the connection to \(address) broke: \(ConnectionFault.words(error))", isUnreachable: false)
             }
         })
+    }
+
+    /// A long body goes piece by piece: a second copy of megabytes costs more than to send them, most of it for memory that the system has to clear.
+    private static func body(_ bytes: [UInt8]) -> HTTPClientRequest.Body {
+        guard bytes.count > RangedBody.pieceLength else { return .bytes(ByteBuffer(bytes: bytes)) }
+        let body = RangedBody(bytes: bytes, ranges: [0..<bytes.count], end: [])
+        return .stream(body, length: .known(body.length))
     }
 
     /// The proven address that a request goes to.

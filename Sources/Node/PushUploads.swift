@@ -8,7 +8,7 @@ import Replication
 struct PushUploads {
     /// Bytes of objects in one request.
     private static let size = 2 << 20
-    private static let maximumInFlight = 3
+    private static let maximumInFlight = 6
 
     private let node: Node
     private let link: PeerLink
@@ -34,8 +34,16 @@ struct PushUploads {
             inFlight += 1
             bytes += UInt64(run.byteCount)
             group.addTask {
-                let body = try await node.database.threads.run { try run.body(store) }
-                _ = try await node.send(.post, "/sync/push/objects", to: link, body: body, timeoutSeconds: 300).body.collect(limit: 4096)
+                func send(isChecked: Bool) async throws -> Bool {
+                    let body = try await node.database.threads.run { try run.body(store, isChecked: isChecked) }
+                    let response = try await node.send(
+                        .post, "/sync/push/objects", to: link, body: body, timeoutSeconds: 300, passing: isChecked ? [] : [400])
+                    _ = try await response.body.collect(limit: 4096)
+                    return response.status != 400
+                }
+                // The peer hashes what comes, so it is not hashed here as well. Where it finds other bytes than it was told of, they are looked
+                // at: a file that has changed throws, and is found out.
+                if try await !send(isChecked: false) { _ = try await send(isChecked: true) }
             }
         }
     }
@@ -55,19 +63,33 @@ struct PushUploads {
         var objects: [(hash: ContentHash, location: Location)] = []
         var byteCount = 1
 
-        func body(_ store: ObjectStore) throws -> [UInt8] {
-            var bytes: [UInt8] = []
-            bytes.reserveCapacity(byteCount)
-            for (hash, location) in objects {
-                let stored = try store.readStored(location, hash: hash)
-                ObjectFrame(
-                    header: ObjectFrame.Header(
-                        kind: location.kind, codec: location.codec == .zstd ? .zstd : .raw, rawLength: Int(location.rawLength),
-                        storedLength: Int(location.storedLength), hash: hash),
-                    stored: stored
-                ).encode(to: &bytes)
+        /// - Parameter isChecked: whether each object is compared with its hash before.
+        func body(_ store: ObjectStore, isChecked: Bool) throws -> [UInt8] {
+            var failure: (any Error)?
+            let bytes = [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
+                do {
+                    for (hash, location) in objects {
+                        if isChecked { _ = try store.read(hash, location.kind) }
+                        var header: [UInt8] = []
+                        header.reserveCapacity(ObjectFrame.Header.byteCount)
+                        ObjectFrame.Header(
+                            kind: location.kind, codec: location.codec == .zstd ? .zstd : .raw, rawLength: Int(location.rawLength),
+                            storedLength: Int(location.storedLength), hash: hash
+                        ).encode(to: &header)
+                        UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...]).copyBytes(from: header)
+                        count += header.count
+                        let end = count + Int(location.storedLength)
+                        try store.readStored(
+                            location, hash: hash, into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count..<end]))
+                        count = end
+                    }
+                    buffer[count] = ObjectFrame.end
+                    count += 1
+                } catch {
+                    failure = error
+                }
             }
-            bytes.append(ObjectFrame.end)
+            if let failure { throw failure }
             return bytes
         }
     }

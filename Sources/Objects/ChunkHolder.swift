@@ -10,6 +10,9 @@ public protocol ChunkHolder: AnyObject, Sendable {
     func sizes(of hashes: [ContentHash]) throws(StoreError) -> [UInt32?]
     /// The chunk's bytes, checked against its hash; nil if it is not there any more.
     func read(_ hash: ContentHash) throws(StoreError) -> [UInt8]?
+    /// Fills the buffer with the bytes that stand where the chunk is said to be, unchecked: for sending to someone who checks.
+    /// - Returns: false if there are not as many any more.
+    func read(_ hash: ContentHash, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError) -> Bool
     /// Takes chunks that came from elsewhere, until they have another place.
     func keep(_ chunks: [PreparedObject]) throws(StoreError)
 }

@@ -34,10 +34,12 @@ extension ObjectStore {
     /// What the log does not have, the holder may.
     private func readHeld(_ hash: ContentHash, _ kind: ObjectKind) throws(StoreError) -> [UInt8] {
         guard kind == .chunk, let chunkHolder else { throw StoreError(.missing, "\(kind) \(hash) is missing", hash: hash) }
-        guard let bytes = try chunkHolder.read(hash) else {
-            throw StoreError(.missing, "chunk \(hash) is missing: the file that held it has changed", hash: hash)
-        }
+        guard let bytes = try chunkHolder.read(hash) else { throw Self.gone(hash) }
         return bytes
+    }
+
+    private static func gone(_ hash: ContentHash) -> StoreError {
+        StoreError(.missing, "chunk \(hash) is missing: the file that held it has changed", hash: hash)
     }
 
     /// The bytes of an object, read from the medium as far as the system allows it, and checked against its hash.
@@ -58,7 +60,6 @@ extension ObjectStore {
     ///
     /// - Parameter location: as the store has given it. Compaction may have moved the object since.
     public func readStored(_ location: Location, hash: ContentHash) throws(StoreError) -> [UInt8] {
-        if location.isHeld { return try readHeld(hash, .chunk) }
         var failure: StoreError?
         let bytes = [UInt8](unsafeUninitializedCapacity: Int(location.storedLength)) { buffer, count in
             do throws(StoreError) {
@@ -77,9 +78,8 @@ extension ObjectStore {
         _ location: Location, hash: ContentHash, into buffer: UnsafeMutableRawBufferPointer
     ) throws(StoreError) {
         if location.isHeld {
-            let bytes = try readHeld(hash, .chunk)
-            guard bytes.count == buffer.count else { throw lost(hash, location) }
-            return buffer.copyBytes(from: bytes)
+            guard let chunkHolder, try chunkHolder.read(hash, into: buffer) else { throw Self.gone(hash) }
+            return
         }
         if try readLog(location, into: buffer) { return }
         if let moved = try place(of: hash), moved.storedLength == location.storedLength, moved.codec == location.codec,

@@ -255,12 +255,9 @@ public final class DirectoryHandle: Sendable {
 
     private func withName<Result>(_ name: some Collection<UInt8>, _ body: (UnsafePointer<CChar>) -> Result) -> Result {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: name.count + 1) { buffer in
-            var index = 0
-            for byte in name {
-                buffer[index] = CChar(bitPattern: byte)
-                index += 1
-            }
-            buffer[index] = 0
+            let copied: Void? = name.withContiguousStorageIfAvailable { UnsafeMutableRawBufferPointer(buffer).copyBytes(from: $0) }
+            if copied == nil { for (index, byte) in name.enumerated() { buffer[index] = CChar(bitPattern: byte) } }
+            buffer[name.count] = 0
             return body(UnsafePointer(buffer.baseAddress!))
         }
     }

@@ -71,6 +71,13 @@ public final class OpenFile: Sendable {
         }
     }
 
+    /// Asks the system to begin to write these bytes to the disk, and does not wait for it: a sync later finds less to do. Only a hint.
+    public func startWriting(_ range: Range<UInt64>) {
+        #if canImport(Glibc)
+        _ = sync_file_range(descriptor, Int(range.lowerBound), range.count, PANDO_SYNC_FILE_RANGE_WRITE)
+        #endif
+    }
+
     public func truncate(to size: UInt64) throws(DiskError) {
         guard ftruncate(descriptor, off_t(size)) == 0 else { throw .last("truncate \(path)") }
     }
