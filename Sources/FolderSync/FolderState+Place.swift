@@ -64,7 +64,7 @@ extension FolderState {
             } while last != nil
         }
         var ready = FetchedBatch()
-        repeat {
+        func prepareNext() async throws -> [PlacementItem] {
             let (before, position) = (placement, last)
             let prepared: (placement: Placement, items: [PlacementItem], last: TreePath?) = try await threads.run {
                 var placement = before
@@ -72,11 +72,19 @@ extension FolderState {
                 return (placement, items, last)
             }
             (placement, last) = (prepared.placement, prepared.last)
-            // The content of one batch comes while the batch before is made durable and moved in.
-            async let coming = fetch(prepared.items, from: remote)
+            return prepared.items
+        }
+        var isAtEnd = false
+        var items = try await prepareNext()
+        repeat {
+            // The content of one batch comes while the batch before is made durable and moved in, and the next is looked for.
+            let wanted = items
+            async let coming = fetch(wanted, from: remote)
             placement = try await moveIn(ready, placement, report)
+            isAtEnd = last == nil
+            if !isAtEnd { items = try await prepareNext() }
             ready = await coming
-        } while last != nil && ready.failure == nil && !Task.isCancelled
+        } while !isAtEnd && ready.failure == nil && !Task.isCancelled
         placement = try await moveIn(ready, placement, report)
         placement = try await settle(placement)
         if let failure = ready.failure { throw failure }
