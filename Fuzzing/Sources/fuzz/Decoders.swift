@@ -91,6 +91,31 @@ enum Decoders {
             else { return }
             if glob.matches(path), let parent = path.parent { precondition(glob.canMatch(below: parent), "a match below what cannot match") }
         },
+        "rules": { bytes in
+            // The last part is a path, those before are patterns.
+            let parts = bytes.split(separator: 0, omittingEmptySubsequences: false).map { String(validating: $0, as: UTF8.self) }
+            guard parts.count > 1, let text = parts.last ?? nil, let path = try? TreePath(text) else { return }
+            let globs = parts.dropLast().compactMap { $0.flatMap { try? Glob($0) } }
+            let rules = RuleSet(globs.enumerated().map { Rule(path: $1, allow: $0.isMultiple(of: 2) ? [.read] : [.list]) })
+            var cursor = RuleCursor(rules)
+            for permission in [Permission.read, .list] {
+                precondition(cursor.allows(permission, path) == rules.allows(permission, path), "rules in a directory differ from those of a path")
+                precondition(cursor.mayAllow(permission, below: path) == rules.mayAllow(permission, below: path), "rules below differ")
+            }
+        },
+        "push": { bytes in
+            guard let part = try? PushPart(decoding: bytes) else { return }
+            let again = PushPart.encoded(isLast: part.isLast, ticket: part.ticket, cursor: part.cursor, records: part.records.flatMap { $0.encoded() })
+            precondition((try? PushPart(decoding: again).records) == part.records, "a part of a push reads back as another")
+        },
+        "missing": { bytes in
+            guard let request = try? MissingRequest(decoding: bytes) else { return }
+            precondition((try? MissingRequest(decoding: request.encoded())) == request, "a question for what is missing reads back as another")
+        },
+        "content": { bytes in
+            guard let request = try? ContentRequest(decoding: bytes) else { return }
+            precondition((try? ContentRequest(decoding: request.encoded())) == request, "a request for content reads back as another")
+        },
         "key": { bytes in
             guard let text = String(validating: bytes, as: UTF8.self), let key = APIKey(text) else { return }
             precondition(key.text == text, "an API key has two forms")
