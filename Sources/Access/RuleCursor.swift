@@ -29,7 +29,7 @@ public struct RuleCursor {
         levels = [Level("", DirectoryGlobs(rules.rules.map(\.path)), rules.limits.map { DirectoryGlobs($0) })]
     }
 
-    /// What `RuleSet.allows` says. O(rules that the name's first and last byte leave over).
+    /// What `RuleSet.allows` says. O(rules that the name's bytes leave over).
     public mutating func allows(_ permission: Permission, _ path: TreePath) -> Bool {
         guard let name = enterDirectory(of: path) else { return rules.allows(permission, path) }
         let level = levels[levels.count - 1]

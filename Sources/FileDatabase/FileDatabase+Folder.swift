@@ -45,7 +45,9 @@ extension FileDatabase {
             var results: [FolderEditResult] = []
             for (edit, old) in zip(edits, known) {
                 let dot = draft.nextDot()
-                let own = edit.base?.writing(edit.value, at: dot)
+                // Who has seen what the tree shows now has seen it, by whatever name it was written.
+                let base = if let old, let base = edit.base, old.winner.value.hasSameContent(as: base.winner.value) { old } else { edit.base }
+                let own = base?.writing(edit.value, at: dot)
                     ?? Register(Version(dot: dot, past: VersionVector(), value: edit.value))
                 let joined = old?.joined(with: own) ?? own
                 draft.set(edit.path, to: joined)

@@ -29,7 +29,8 @@ public struct ScopeInfo: Codable, Sendable {
     public var limits: [[String]]
     /// For partial members, who do not see the list of members.
     public var members: [Member]
-    /// Whether the node holds everything that the members have which it is in touch with; nil from nodes that do not tell.
+    /// Whether the node, since it was started, has synced with each peer that it can reach; nil where it does not hold all files, and
+    /// from nodes that do not tell.
     public var complete: Bool?
 }
 
@@ -86,10 +87,18 @@ extension Node {
             complete: isComplete)
     }
 
-    /// Whether this node, since it was started, has synced with all peers that it is in touch with, and has dropped nothing.
-    private var isComplete: Bool {
-        isWhole && allLinks().allSatisfy { link in link.state.withLock { $0.phase == .disconnected || $0.lastSyncAt != nil } }
+    /// Whether this node, since it was started, has synced with all peers that it can reach. Some time has to pass before one is taken for
+    /// out of reach. Nil if it has dropped files.
+    private var isComplete: Bool? {
+        guard isWhole else { return nil }
+        let mayBeAway = uptime > Node.timeToReachPeers
+        return allLinks().allSatisfy { link in
+            // Of a member of a part nobody takes what others wrote.
+            link.state.withLock { $0.lastSyncAt != nil || mayBeAway && $0.phase == .disconnected } || (try? isPartial(link)) == true
+        }
     }
+
+    private static let timeToReachPeers = Duration.seconds(20)
 
     static func check(syncPaths: [String]?) throws {
         guard syncPaths?.count ?? 0 <= maximumSyncPaths else {

@@ -16,86 +16,83 @@ struct ScopedAnswer: Sendable {
     var all: Subtree?
     var forgotten: [TreePath]
     var horizon: Timestamp
+    /// What the peer had said of itself before: what comes to be so later says nothing of this answer.
+    var scope: ScopeInfo
 }
 
 /// What is gone at a peer of which this node sees a part, because it was deleted long ago or because the peer has lost it.
 extension Node {
-    /// Paths that are written anew together.
-    private static let maximumRegained = 2048
+    /// Paths that are looked at together.
+    private static let pathsAtOnce = 2048
 
-    /// Forgets what was deleted so long ago at the peer that the deletion itself is dropped: this node was away meanwhile, and has no
-    /// other way to learn of it.
+    /// Follows what is gone at the peer:
+    /// - What was deleted so long ago that the deletion itself is dropped goes here, too: this node was away, and has no other way to
+    ///   learn of it.
+    /// - What the peer has lost, because it was put back to an old copy, may be here alone. It is written anew where this node could not
+    ///   give it back otherwise; `docs/decisions/0048-what-a-peer-has-lost.md`.
     ///
-    /// - Parameter known: what the peer had at any time, as far as this node knows.
-    /// - Returns: what the peer has.
-    func forget(_ answer: ScopedAnswer, of known: Subtree, _ wanted: RuleSet, _ link: PeerLink) async throws -> Subtree {
-        guard answer.horizon > .zero else { return known }
-        var paths = answer.forgotten
-        if let all = answer.all {
-            // What the answer left out is gone, if it was given under the rules that are known here. What is later than the horizon is lost.
-            let rules = link.state.withLock { $0.told?.ruleSet }
-            link.state.withLock { $0.told = nil }
-            guard let rules, try await scope(at: link).ruleSet == rules else { return known }
-            paths = try await database.threads.run { [database] in
-                var paths: [TreePath] = []
-                var diff = try TreeDiff(from: all, to: known, in: database.view.reader)
-                while let difference = try diff.next() {
-                    guard difference.before == nil, let had = difference.after, had.latest <= answer.horizon else { continue }
-                    if wanted.allows(.read, difference.path), rules.allows(.read, difference.path) { paths.append(difference.path) }
-                }
-                return paths
-            }
-        }
-        if paths.isEmpty { return known }
-        try await database.forget(paths, of: known, upTo: answer.horizon)
-        let gone = paths
-        return try await database.threads.run { [database] in try database.forgetting(gone, in: known) }
-    }
-
-    /// Forgets that a peer had what it does not tell of where it tells everything: it was put back to an old copy. What it has lost may be
-    /// here alone, and is written anew where this node could not give it back otherwise.
-    ///
-    /// - Parameter known: what the peer had at any time, as far as this node knows.
-    /// - Returns: what the peer has; nil if it may still get back from others what it has lost, and is to tell everything again.
-    func forgetUntold(
+    /// - Parameters:
+    ///   - known: what the peer had at any time, as far as this node knows.
+    ///   - wanted: what this node asked for.
+    /// - Returns: where this node stands with the peer. Without a cursor the peer is to tell everything again: its rules have just
+    ///   changed, or it may still get back from others what it has lost.
+    func follow(
         _ answer: ScopedAnswer, of known: Subtree, _ tree: Tree, _ wanted: RuleSet, _ link: PeerLink
-    ) async throws -> Subtree? {
-        guard let all = answer.all else { return known }
-        let scope = try await self.scope(at: link)
-        let rules = tree == .files ? scope.ruleSet : .everything
-        let losses = try await database.threads.run { [database] in
-            var losses: [FileDatabase.Loss] = []
-            var diff = try TreeDiff(from: all, to: known, in: database.view.reader)
-            while let difference = try diff.next() {
-                // Of what it may not see any more it is not told either.
-                guard let had = difference.after, wanted.allows(.read, difference.path), rules.allows(.read, difference.path) else { continue }
-                losses.append(FileDatabase.Loss(path: difference.path, told: difference.before, had: had))
+    ) async throws -> ScopedState {
+        guard let all = answer.all else {
+            let left = try await forget(answer.forgotten, of: known, upTo: answer.horizon)
+            return ScopedState(cursor: answer.cursor, known: left.root)
+        }
+        var rules = RuleSet.everything
+        if tree == .files {
+            rules = answer.scope.ruleSet
+            link.state.withLock { $0.told = nil }
+            // Of what it may not see any more it is not told either.
+            guard try await scope(at: link).ruleSet == rules else { return ScopedState(cursor: [], known: known.root) }
+        }
+        let regains = try tree == .files && isVetted(at: link) ? answer.scope.complete : nil
+        var (left, isWaiting, written) = (known, false, 0)
+        var last: TreePath?
+        repeat {
+            let (start, database) = (last, database)
+            let (gone, losses, end) = try await database.threads.run { [rules] in
+                var gone: [TreePath] = []
+                var losses: [FileDatabase.Loss] = []
+                var diff = try TreeDiff(from: all, to: known, in: database.view.reader, after: start)
+                while gone.count + losses.count < Node.pathsAtOnce, let difference = try diff.next() {
+                    guard let had = difference.after, wanted.allows(.read, difference.path), rules.allows(.read, difference.path) else { continue }
+                    if difference.before == nil, had.latest <= answer.horizon {
+                        gone.append(difference.path)
+                    } else {
+                        losses.append(FileDatabase.Loss(path: difference.path, told: difference.before, had: had))
+                    }
+                }
+                let isAtEnd = gone.count + losses.count < Node.pathsAtOnce
+                return (gone, losses, isAtEnd ? nil : [gone.last, losses.last?.path].compactMap(\.self).max())
             }
-            return losses
-        }
-        if losses.isEmpty { return known }
-        if tree == .files, try isVetted(at: link) {
-            guard scope.complete == true else {
-                // It is asked again whether it has everything now.
-                link.state.withLock { $0.told = nil }
-                return nil
+            last = end
+            if !gone.isEmpty { try await database.forget(gone, of: known, upTo: answer.horizon) }
+            if regains == true, !losses.isEmpty {
+                written += try await database.regain(losses, after: answer.horizon) { [rules] path, version in
+                    rules.allows(version.value.isTombstone ? .delete : .write, path)
+                }
             }
-            try await regain(losses, after: answer.horizon, rules, link)
+            if regains == false, !losses.isEmpty { isWaiting = true }
+            let (base, lost) = (left, regains == false ? [] : losses)
+            left = try await database.threads.run {
+                let told = lost.compactMap { loss in loss.told.map { (path: loss.path, register: $0) } }
+                return try database.stage(told, onto: database.forgetting(gone + lost.map(\.path), in: base))
+            }
+        } while last != nil
+        if written > 0 {
+            logger.notice("a peer has lost what it had; wrote it anew", metadata: ["peer": "\(link.name)", "writes": "\(written)"])
         }
-        return try await database.threads.run { [database] in
-            let told = losses.compactMap { loss in loss.told.map { (path: loss.path, register: $0) } }
-            return try database.stage(told, onto: database.forgetting(losses.map(\.path), in: known))
-        }
+        return ScopedState(cursor: isWaiting ? [] : answer.cursor, known: left.root)
     }
 
-    private func regain(_ losses: [FileDatabase.Loss], after horizon: Timestamp, _ rules: RuleSet, _ link: PeerLink) async throws {
-        var count = 0
-        for start in stride(from: 0, to: losses.count, by: Node.maximumRegained) {
-            count += try await database.regain(Array(losses[start..<min(start + Node.maximumRegained, losses.count)]), after: horizon) { path, version in
-                rules.allows(version.value.isTombstone ? .delete : .write, path)
-            }
-        }
-        guard count > 0 else { return }
-        logger.notice("a peer has lost what it had; wrote it anew", metadata: ["peer": "\(link.name)", "writes": "\(count)"])
+    private func forget(_ paths: [TreePath], of known: Subtree, upTo horizon: Timestamp) async throws -> Subtree {
+        if paths.isEmpty || horizon == .zero { return known }
+        try await database.forget(paths, of: known, upTo: horizon)
+        return try await database.threads.run { [database] in try database.forgetting(paths, in: known) }
     }
 }

@@ -60,8 +60,10 @@ extension Node {
         do {
             try await pullScoped(tree, from: link, since: state, &report)
         } catch {
-            // What it went on from may be what is wrong. Without it everything is told again, and content that is here is not sent.
-            link.state.withLock { $0.scoped[tree] = ScopedState() }
+            // What it went on from may be what is wrong. Without it everything is told again, and content that is here is not sent. What
+            // the peer had is still known, unless it cannot be read.
+            let known = Node.damage(in: error).isEmpty ? state.known : Subtree.empty.root
+            link.state.withLock { $0.scoped[tree] = ScopedState(cursor: [], known: known) }
             throw error
         }
     }
@@ -76,14 +78,14 @@ extension Node {
         request.write(known == nil ? [] : state.cursor)
         request.write(wanted.count)
         for glob in wanted { request.write(glob.description) }
+        let scope = try await self.scope(at: link)
         let response = try await send(.post, "/sync/scoped/changes?tree=\(tree.rawValue)", to: link, body: request.bytes)
         let rules = wanted.isEmpty ? RuleSet.everything : RuleSet.everything.limited(to: wanted)
-        let answer = try await stage(response, onto: known ?? .empty, rules, link)
+        let answer = try await stage(response, onto: known ?? .empty, rules, scope, link)
         if tree == .files { link.state.withLock { $0.horizon = answer.horizon } }
         let (cursor, staged) = (answer.cursor, answer.tree)
         guard staged != known else {
-            let left = try await forgetUntold(answer, of: forget(answer, of: staged, rules, link), tree, rules, link)
-            return setScopedState(ScopedState(cursor: left == nil ? [] : cursor, known: (left ?? staged).root), of: link, tree)
+            return try await setScopedState(follow(answer, of: staged, tree, rules, link), of: link, tree)
         }
 
         let session = ContentSession(node: self, link: link, tree: tree.rawValue, cursor: cursor, horizon: latestAccepted)
@@ -111,16 +113,18 @@ extension Node {
             : try await database.join(staged.root, into: tree, latest: latest, cause: cause)
         session.add(to: &report)
         report.conflicts += result.conflictsAfter > result.conflictsBefore ? result.conflictsAfter - result.conflictsBefore : 0
-        let left = try await forgetUntold(answer, of: forget(answer, of: staged, rules, link), tree, rules, link)
+        let next = try await follow(answer, of: staged, tree, rules, link)
         try await database.threads.run { [self] in
-            setScopedState(ScopedState(cursor: left == nil ? [] : cursor, known: (left ?? staged).root), of: link, tree)
+            setScopedState(next, of: link, tree)
+            // A later crash is not to find once more what was lost.
+            if answer.all != nil { storeScopedStates() }
         }
     }
 
     /// Puts the records of an answer into a tree beside the node's own. They are taken as fast as they come, so that the peer does not
     /// wait; the content follows.
     private func stage(
-        _ response: TransportResponse, onto tree: Subtree, _ rules: RuleSet, _ link: PeerLink
+        _ response: TransportResponse, onto tree: Subtree, _ rules: RuleSet, _ scope: ScopeInfo, _ link: PeerLink
     ) async throws -> ScopedAnswer {
         var reader = ChangeReader(head: .cursor)
         var staged = tree
@@ -144,7 +148,8 @@ extension Node {
         }
         try await settle()
         return ScopedAnswer(
-            cursor: cursor, tree: staged, all: reader.isWhole ? all : nil, forgotten: reader.forgotten.filter { rules.allows(.read, $0) }, horizon: reader.horizon)
+            cursor: cursor, tree: staged, all: reader.isWhole ? all : nil, forgotten: reader.forgotten.filter { rules.allows(.read, $0) }, horizon: reader.horizon,
+            scope: scope)
     }
 
     // MARK: Membership
@@ -164,6 +169,10 @@ extension Node {
             guard let node = NodeID(member.nodeID), let key = [UInt8](hex: member.publicKey), NodeID(publicKey: key) == node else { continue }
             gone.remove(node)
             let known = own.members[node]
+            if node == id, let known, known.syncPaths == nil {
+                // A full member's writes were there for all to see.
+                try await database.threads.run { [local, database] in try local.noteShown(upTo: database.head.commit.time) }
+            }
             // Of the others it does not matter here what they take part in.
             let paths = node == id ? told.limits.first ?? [] : nil
             if let known, known.label == member.label, known.address == member.address, known.syncPaths == paths { continue }
@@ -197,7 +206,7 @@ extension Node {
         request.write([UInt8]())
         request.write(0)
         let response = try await send(.post, "/sync/scoped/changes?tree=system", to: link, body: request.bytes)
-        let answer = try await stage(response, onto: .empty, .everything, link)
+        let answer = try await stage(response, onto: .empty, .everything, told, link)
         let (cursor, staged) = (answer.cursor, answer.tree)
         let session = ContentSession(node: self, link: link, tree: Tree.system.rawValue, cursor: cursor, horizon: latestAccepted)
         let view = database.view

@@ -119,20 +119,25 @@ extension Node {
         let latest = database.head.commit.time
         guard latest > local.value.shownUpTo else { return }
         let ahead = Timestamp(microseconds: latest.microseconds + Node.shownAhead)
-        try await database.threads.run { [local] in try local.noteShown(upTo: ahead) }
+        do {
+            try await database.threads.run { [local] in try local.noteShown(upTo: ahead) }
+        } catch let error as DiskError where error.code == .full {
+            // That keeps nothing from being sent: it matters only after a crash, a long absence, and a deletion meanwhile.
+        }
     }
 
     /// Writes anew what was made here while this node was away for so long that the peer would not know what has been deleted since, and
     /// takes nothing as old. What may have been shown to anybody stays as it is: it may be what was deleted.
     private func renewUnshown(to link: PeerLink, _ rules: RuleSet) async throws {
-        let (own, shown, horizon) = (id, local.value.shownUpTo, link.state.withLock { $0.horizon })
+        // What an earlier life wrote may have come back from where it was shown.
+        let (own, shown, horizon) = (database.actor, local.value.shownUpTo, link.state.withLock { $0.horizon })
         guard horizon > shown else { return }
         let view = database.view
         let walk = try await database.threads.run { [self] in
             DifferenceWalk(view, from: try database.subtree(scopedState(of: link, .files).known) ?? .empty, to: view.files, rules: rules)
         }
         @Sendable func isUnshown(_ version: Version, _ known: Register?) -> Bool {
-            version.dot.actor.node == own && version.dot.timestamp > shown && known?.context.covers(version.dot) != true
+            version.dot.actor == own && version.dot.timestamp > shown && known?.context.covers(version.dot) != true
         }
         var count = 0
         while case let items = try await database.threads.run({ try walk.next(Node.window) }), !items.isEmpty {

@@ -243,6 +243,18 @@ struct DeskTests {
         #expect(try server.conflictedPaths() == [])
     }
 
+    @Test func aSaveOverWhatWasWrittenAnewMeanwhileIsNoConflict() async throws {
+        let (server, a, _) = try pair()
+        try a.write("1", to: "f")
+        try await a.sync()
+        #expect(try await a.database.renew([TreePath("/f")], where: { _, _ in true }) == 1)
+        // The folder does not show yet by which name it is known now.
+        try a.write("2", to: "f")
+        try await a.sync()
+        #expect(try await server.text("/f") == "2")
+        #expect(try server.conflictedPaths() == [])
+    }
+
     @Test func anEditBeatsADeletion() async throws {
         let (_, a, b) = try pair()
         try a.write("1", to: "d/f")

@@ -167,6 +167,57 @@ struct ScopedClusterTests {
         }
     }
 
+    @Test("What a node has lost is not written anew while it may get it back, nor forgotten when a pull fails")
+    func lostByThePeerForNow() async throws {
+        try await withLab { lab in
+            let a = try await lab.node("a", founds: true)
+            let m = try await lab.node("m", joining: "a")
+            // By another, for A is to name anew what it wrote after it has forgotten something.
+            try await m.put("base", at: "/f/over")
+            try await m.sync()
+            let (b, _) = try await lab.client("b", of: "a", rules: [(path: "/f/**", allow: Permission.allCases)])
+            try await b.sync()
+            let before = a.database.view.files
+            for path in ["/f/lost", "/f/over"] { try await a.put("by a", at: path) }
+            try await b.sync()
+            try await b.put("by b", at: "/f/over")
+            try await b.sync()
+            try await m.sync()
+            let lost = try ["/f/lost", "/f/over"].map { try TreePath($0) }
+            try await a.database.forget(lost, of: a.database.view.files, upTo: .latestAllowed)
+            _ = try await a.database.join(before.root, into: .files, latest: .zero, cause: "restore")
+            b.allLinks()[0].state.withLock { $0.scoped[.files]?.cursor = [1, 2, 3] }
+            // A is in touch with M, and has not synced with it yet, as after a start.
+            let link = try #require(a.allLinks().first { $0.nodeID == m.id })
+            a.enter(.active, link, reason: nil)
+            link.state.withLock { state in
+                state.lastSyncAt = nil
+                state.joined = [:]
+            }
+            try await b.put("offline", at: "/f/over")
+            try await b.sync()
+            #expect(try a.paths() == ["/f/over"])
+            #expect(try await a.text("/f/over") == "base")
+            // A pull that breaks off forgets nothing of what was there.
+            lab.onRequest.withLock { hook in
+                hook = { _, path in
+                    if path == "/sync/scoped/changes" { for link in b.allLinks() { link.state.withLock { $0.token = ("broken", .max) } } }
+                }
+            }
+            #expect(try await b.trigger().map(\.ok) == [false])
+            lab.onRequest.withLock { $0 = nil }
+            try await a.sync()
+            try await b.sync()
+            for node in [a, b] {
+                #expect(try await node.text("/f/lost") == "by a")
+                #expect(try await node.text("/f/over") == "offline")
+                #expect(node.database.head.commit.files.aggregates.conflicts == 0)
+                #expect(try node.register("/f/lost") == m.register("/f/lost"))
+            }
+            #expect(b.refusals(by: a.id) == [])
+        }
+    }
+
     @Test("A conflict of a partial member is one on both sides, and is settled on either")
     func conflicts() async throws {
         try await withLab { lab in
