@@ -181,8 +181,11 @@ struct Model {
                 replaced = WriteSet([old])
                 writes[old].isRenamed = true
                 // What it wrote over since it was put back is no more replaced than that, where others had it by then.
-                for index in past where occasion == .renaming && index >= restoredAt[node] ?? 0 && writes[index].dot.actor == writes[old].dot.actor {
-                    writes[index].isRenamed = true
+                // Nor is what others still have, and it alone wrote over while it was away: what is old is left out of what it has seen.
+                let left = occasion == .startingOver ? survivors(of: commonKnowledge(of: path, besides: node)) : WriteSet()
+                for index in past {
+                    let isOwn = occasion == .renaming && index >= restoredAt[node] ?? 0 && writes[index].dot.actor == writes[old].dot.actor
+                    if isOwn || left.contains(index) { writes[index].isRenamed = true }
                 }
             }
             if let later = past.first(where: { writes[$0].dot >= version.dot }) {
@@ -249,6 +252,9 @@ struct Model {
                 + "known to nodes \(seers)"
         }
     }
+
+    /// Every path that anybody has ever written to.
+    var paths: Set<String> { Set(writes.map(\.path)) }
 
     /// Every path that a node has ever shown something at.
     func paths(on node: Int) -> Set<String> { Set(seen[node].keys) }

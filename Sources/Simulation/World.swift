@@ -154,6 +154,15 @@ final class World: Sendable {
         }
         compare(
             before.files, head.commit.files, in: database, on: node, by: occasion, lapsed, isBatch: head.commit.cause.hasSuffix(" more"))
+        if occasion == .startingOver, features.dropsDeletions { passOver(head.commit.files, in: database, on: node) }
+    }
+
+    /// A node that takes up another's state never hears of what is deleted there, and the deletion dropped.
+    private func passOver(_ files: Subtree, in database: FileDatabase, on node: Int) {
+        for path in withModel(\.paths).sorted() {
+            guard let place = try? TreePath(path), (try? files.entry(at: place, in: database.view.reader))?.register == nil else { continue }
+            if let reason = withModel({ $0.observe([], winner: nil, at: path, on: node, by: .startingOver) }) { fail(reason) }
+        }
     }
 
     /// A node has started, from what its disk held: that is compared with all it ever showed.
