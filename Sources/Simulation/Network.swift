@@ -99,9 +99,10 @@ final class Network: Sendable {
 
     func block(_ direction: Direction) { state.withLock { _ = $0.blocked.insert(direction) } }
 
-    private func disturb(_ index: Int) {
+    /// - Parameter span: microseconds for which it stays so.
+    func disturb(_ index: Int, for span: UInt64 = 0) {
         let now = scheduler.now
-        state.withLock { $0.disturbed[index] = now }
+        state.withLock { $0.disturbed[index] = max($0.disturbed[index] ?? 0, now + span) }
     }
 
     /// Whether a machine could not be reached from everywhere at some time of a span that ends now. In microseconds.
