@@ -222,6 +222,7 @@ extension NodeStatus {
         try container.encodeIfPresent(clock, forKey: .clock)
         try container.encodeIfPresent(caughtUp, forKey: .caughtUp)
         try container.encodeIfPresent(seen, forKey: .seen)
+        try container.encodeIfPresent(own, forKey: .own)
     }
 }
 
