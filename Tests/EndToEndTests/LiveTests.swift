@@ -139,7 +139,8 @@ struct LiveTests {
         try behind.start()
         try ahead.restart()
         try eventually("the later stands") { try [a, ahead, behind].allSatisfy { try $0.content("/apart") == "second" } }
-        try eventually("the earlier is kept") { try a.conflicts().count == 1 }
+        // Where the machine is slow, the writes of before may have crossed on their way.
+        try eventually("the earlier is kept") { try a.conflicts().filter { $0["path"].text == "/apart" }.count == 1 }
     }
 
     @Test func copiedIdentityIsNamed() throws {
