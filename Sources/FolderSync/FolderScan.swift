@@ -147,6 +147,12 @@ struct FolderScan {
     private mutating func look(
         at index: Int, _ names: NameList, _ row: IndexRow?, _ place: Place, _ rules: IgnoreStack, _ isDeep: Bool, _ twins: inout Twins
     ) throws -> (Place, Bool)? {
+        guard var status = try place.handle.status(names, index) else { return nil }
+        // What is as it was needs nothing more, whatever the rules say of it by now.
+        if let row, row.treeName == nil, status.kind != .directory, status.device == device, row.status == status.asRow, place.movedFrom == nil {
+            if !isResuming { result.count += 1 }
+            return nil
+        }
         let name = names[index]
         let treeName: String
         if let known = row?.treeName {
@@ -159,7 +165,6 @@ struct FolderScan {
                 return nil
             }
         }
-        guard var status = try place.handle.status(names, index) else { return nil }
         let isDirectory = status.kind == .directory
         if rules.decision(Array(treeName.utf8)[...], in: place.path.names[...], isDirectory: isDirectory)?.isIgnored == true { return nil }
         if !isResuming { result.count += 1 }
