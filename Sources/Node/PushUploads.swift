@@ -8,7 +8,7 @@ import Replication
 struct PushUploads {
     /// Bytes of objects in one request.
     private static let size = 2 << 20
-    private static let maximumInFlight = 6
+    private static let maximumInFlight = 4
 
     private let node: Node
     private let link: PeerLink
