@@ -225,12 +225,9 @@ extension Node {
             state.setScoped(!seesAll || state.syncPaths != nil || link.apiKey != nil)
             state.peerPulls = status.pullsFromCaller ?? false
             state.care = status.care
-            state.knows = state.nodeID.flatMap { node in
-                status.own.map { own in
-                    KnownWrites(
-                        actor: Actor(node: node, incarnation: own.incarnation), start: Timestamp(rawValue: own.start),
-                        first: Timestamp(rawValue: own.first))
-                }
+            if let node = state.nodeID, let own = status.own {
+                state.note(KnownWrites(
+                    actor: Actor(node: node, incarnation: own.incarnation), start: Timestamp(rawValue: own.start), first: Timestamp(rawValue: own.first)))
             }
             state.told = nil
         }

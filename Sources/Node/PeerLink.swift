@@ -64,8 +64,9 @@ final class PeerLink: Sendable {
         var lastTold: UInt64?
         /// What the peer has told of its state since it was last pulled from.
         var announced: PeerRoots?
-        /// Which of its own writes the peer knows, as it last told.
-        var knows: KnownWrites?
+        /// Which of its own writes the peer knows, as it last told in each of its lives: a state that it announced before it took up a
+        /// fresh incarnation may be pulled after that.
+        var knows: [KnownWrites] = []
         /// The horizon up to which the peer was seen to have everything.
         var caughtUp = Timestamp.zero
         /// Up to which a peer that this node sees a part of has dropped deletions, as it last told.
@@ -88,6 +89,14 @@ final class PeerLink: Sendable {
             // What was joined when everything was exchanged is what the peer is known to have.
             if isScoped, !self.isScoped, let root = joined[Tree.files.rawValue] { scoped[.files] = ScopedState(cursor: [], known: root) }
             self.isScoped = isScoped
+        }
+
+        /// The lives of a peer of which it is remembered what it knew.
+        private static let maximumLives = 8
+
+        mutating func note(_ known: KnownWrites) {
+            knows.removeAll { $0.actor == known.actor }
+            knows = knows.suffix(State.maximumLives - 1) + [known]
         }
 
         /// What the peer lets this node take part in, where that is told by patterns.

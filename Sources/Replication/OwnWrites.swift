@@ -70,7 +70,7 @@ extension Pull {
             guard let time = local.context.timestamp(of: version.dot.actor), time > purgedUpTo else { continue }
             let known = Dot(timestamp: time, actor: version.dot.actor)
             // Of several writes over what was forgotten only the first shows it.
-            guard !version.past.covers(known) || peerKnows?.hasForgotten(known) == true else { continue }
+            guard !version.past.covers(known) || peerKnows.contains(where: { $0.hasForgotten(known) }) else { continue }
             throw PullError(
                 .forgetful, "node \(peer.short) has forgotten what it wrote to '\(path)' before: it runs on an old copy of its data, and has to sync from here first")
         }

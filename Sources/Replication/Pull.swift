@@ -142,8 +142,8 @@ public struct Pull: Sendable {
 
     /// The node that is pulled from.
     public var peer: NodeID?
-    /// Which of its own writes that one knows.
-    public var peerKnows: KnownWrites?
+    /// Which of its own writes that one knows, of its lives that are known.
+    public var peerKnows: [KnownWrites] = []
     /// Deletions up to here have been dropped at this node.
     public var purgedUpTo = Timestamp.zero
     /// What the peer has in this node's name.

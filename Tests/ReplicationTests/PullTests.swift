@@ -25,9 +25,12 @@ struct PullTests {
         let copy = Register(Version(dot: dot(1), past: VersionVector(), value: .directory))
         let here = copy.writing(.tombstone, at: dot(2))
         let path = TreePath.root.appending("a")
+        // It may have taken up a fresh incarnation since it showed the state that is pulled.
+        let fresh = KnownWrites(
+            actor: Actor(node: author.node, incarnation: 7), start: Timestamp(microseconds: 5), first: Timestamp(microseconds: 6))
         func pull(_ register: Register, knows: KnownWrites?) throws {
             var pull = Pull(horizon: Timestamp(microseconds: 100))
-            (pull.peer, pull.peerKnows) = (author.node, knows)
+            (pull.peer, pull.peerKnows) = (author.node, knows.map { [$0, fresh] } ?? [])
             try pull.add(register, at: path, local: here)
         }
         let knows = KnownWrites(actor: author, start: dot(1).timestamp, first: dot(3).timestamp)
