@@ -38,7 +38,7 @@ final class World: Sendable {
     let features: Features
     let scheduler: Scheduler
     let network: Network
-    private let keepsTrace: Bool
+    let keepsTrace: Bool
     private let state: Mutex<State>
 
     init(seed: UInt64, features: Features, scheduler: Scheduler, keepsTrace: Bool) {
@@ -61,6 +61,12 @@ final class World: Sendable {
             state.digest.update(data: Data(text.utf8))
             if keepsTrace { state.trace.append(text) }
         }
+    }
+
+    /// Adds a line of a node's log, which is in the trace but not in its digest.
+    func logged(_ line: String) {
+        let text = "\(scheduler.now) \(line)"
+        state.withLock { $0.trace.append(text) }
     }
 
     /// Ends the run as failed, with the first reason that is given.
@@ -149,8 +155,10 @@ final class World: Sendable {
         if head.commit.cause.contains("settings") { checkAbsence(of: lapsed.subtracting(before.lapsed), at: node) }
         var occasion = Model.Occasion.ordinary
         if head.commit.actor.incarnation != before.incarnation {
+            let cause = head.commit.cause
             // Of several requests of one commit only the first is named.
-            occasion = head.commit.cause.contains("long absence") || head.commit.cause.contains(" more") ? .startingOver : .renaming
+            let mayStartOver = features.dropsDeletions && cause.hasSuffix(" more") && !cause.hasPrefix("a fresh incarnation")
+            occasion = cause.contains("long absence") || mayStartOver ? .startingOver : .renaming
         }
         compare(
             before.files, head.commit.files, in: database, on: node, by: occasion, lapsed, isBatch: head.commit.cause.hasSuffix(" more"))
@@ -202,12 +210,22 @@ final class World: Sendable {
                 let winner = difference.after?.winner.dot
                 if let reason = withModel({ $0.observe(shown, winner: winner, at: path, on: node, by: occasion, isBatch: isBatch) }) {
                     fail(reason)
-                    if keepsTrace { for line in withModel({ $0.writes(at: path) }) { note(line) } }
+                    if keepsTrace { explain(difference.path, shown: difference.after, on: node) }
                 }
                 leaks.withLock { $0.hide(difference.after, at: path, on: node) }
             }
         } catch {
             fail("node \(node) cannot read what it committed: \(error)")
+        }
+    }
+
+    /// What was written at a path, and what each node shows of it, for a trace.
+    private func explain(_ path: TreePath, shown: Register?, on node: Int) {
+        for line in withModel({ $0.writes(at: path.description) }) { logged(line) }
+        for (other, database) in databases.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
+            let register = other == node ? shown : (try? database.head.commit.files.entry(at: path, in: database.view.reader))?.register
+            let versions = register?.versions.map { "\($0.dot)" }.joined(separator: ", ") ?? "nothing"
+            logged("  \(path): node \(other) shows \(versions)")
         }
     }
 

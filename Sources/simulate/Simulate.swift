@@ -39,7 +39,7 @@ struct Simulate: ParsableCommand {
     @Flag(inversion: .prefixedNo, help: "Look for a shorter run behind each that fails.")
     var shrink = true
 
-    @Flag(help: "Print each line of the trace.")
+    @Flag(help: "Print each line of the trace, and what the nodes log.")
     var trace = false
 
     @Option(help: .hidden)
