@@ -82,6 +82,16 @@ extension Register {
         let rest = versions.filter { !isUnsent($0) }
         return Register(versions: (rest + renewed.versions).sorted { $0.dot < $1.dot }, context: context.merged(with: renewed.context))
     }
+
+    /// The register with versions beside its own that stand although those have seen them, as a plain write leaves losers where they
+    /// are. Without them, a join would take them for replaced.
+    public func beside(_ standing: [Version]) -> Register {
+        let context = standing.reduce(into: context) { context, version in
+            context.merge(version.past)
+            context.insert(version.dot)
+        }
+        return Register(versions: (versions + standing).sorted { $0.dot < $1.dot }, context: context)
+    }
 }
 
 extension VersionVector {

@@ -45,7 +45,8 @@ extension Register {
             context.merge(version.past)
             context.insert(version.dot)
         })
-        return Regained(register: told?.joined(with: register) ?? register, written: kept.count)
+        let standing = versions.filter { told?.version($0.dot) != nil }
+        return Regained(register: told?.joined(with: register.beside(standing)) ?? register, written: kept.count)
     }
 }
 

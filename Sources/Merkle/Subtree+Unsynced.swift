@@ -32,7 +32,8 @@ extension Subtree {
                 },
                 acknowledged: acknowledged, after: before == nil ? horizon : .zero, nextDot: nextDot)
             if let renewed {
-                result = result?.joined(with: renewed) ?? renewed
+                let standing = register.versions.filter { before?.version($0.dot) != nil }
+                result = result?.joined(with: renewed.beside(standing)) ?? renewed
                 kept += renewed.versions.count
             }
             result = result?.purged(upTo: horizon)
