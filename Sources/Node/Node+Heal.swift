@@ -14,11 +14,13 @@ extension Node {
     private static let fetchedTogether = 1024
     /// Hashes that one line of the log names.
     private static let named = 5
+    /// How long somebody who waits has to wait for peers that were lost a moment ago, in microseconds.
+    private static let comeback: UInt64 = 3_000_000
     /// What nobody had is not asked for again by requests for so long, in microseconds.
     private static let patience: UInt64 = 30_000_000
     private static let maximumSought = 10_000
 
-    /// Brings back what an error says is damaged or missing, from peers that are in touch.
+    /// Brings back what an error says is damaged or missing, from peers that are in touch or soon will be.
     /// - Returns: whether it is worth to try again what has failed.
     public func mend(after error: any Error) async -> Bool {
         let hashes = Node.damage(in: error)
@@ -30,14 +32,19 @@ extension Node {
 
     /// Brings back objects that are damaged or missing, and writes them anew.
     ///
-    /// - Parameter isUrgent: whether somebody waits, so that only peers that are in touch are asked.
+    /// - Parameter isUrgent: whether somebody waits, so that only peers are asked that are in touch or come back within
+    ///   three seconds.
     /// - Returns: those that no peer has, or that could not be written.
     @discardableResult
     func mend(_ hashes: [ContentHash], isUrgent: Bool = false) async -> Set<ContentHash> {
         // What many requests run into is fetched once.
         await mending.run {
             let wanted = await stillLacking(hashes)
-            let lacking = await fetchAnew(wanted, onlyActive: isUrgent) { self.noteHealed($0, by: $1) }
+            var lacking = await fetchAnew(wanted, onlyActive: isUrgent) { self.noteHealed($0, by: $1) }
+            let deadline = clock.monotonicMicroseconds() + Node.comeback
+            while isUrgent, !lacking.isEmpty, await somebodyReturns(before: deadline) {
+                lacking = await fetchAnew(Array(lacking), onlyActive: true) { self.noteHealed($0, by: $1) }
+            }
             let now = clock.monotonicMicroseconds()
             soughtInVain.withLock { sought in
                 if sought.count + lacking.count > Node.maximumSought { sought = [:] }
@@ -64,9 +71,7 @@ extension Node {
         _ hashes: [ContentHash], besides link: PeerLink? = nil, onlyActive: Bool = false, note: ([ContentHash], PeerLink) -> Void = { _, _ in }
     ) async -> Set<ContentHash> {
         var lacking = hashes
-        // A hash of what it may not see is nothing for a partial member either.
-        let links = allLinks().filter { $0.apiKey == nil && $0 !== link && (try? isPartial($0)) != true }
-            .map { (link: $0, isActive: $0.state.withLock { $0.phase == .active }) }
+        let links = helpers().filter { $0 !== link }.map { (link: $0, isActive: $0.state.withLock { $0.phase == .active }) }
         for (link, isActive) in links.sorted(by: { $0.isActive && !$1.isActive }) where isActive || !onlyActive {
             if lacking.isEmpty || Task.isCancelled { break }
             do {
@@ -81,6 +86,22 @@ extension Node {
             }
         }
         return Set(lacking)
+    }
+
+    /// Peers that may be asked for objects by hash: a hash of what it may not see is nothing for a partial member.
+    private func helpers() -> [PeerLink] {
+        allLinks().filter { $0.apiKey == nil && (try? isPartial($0)) != true }
+    }
+
+    /// Calls peers that were lost, and waits for the first that is in touch again.
+    private func somebodyReturns(before deadline: UInt64) async -> Bool {
+        let lost = helpers().filter { $0.state.withLock { $0.phase != .active } }
+        for link in lost where link.state.withLock({ $0.phase == .disconnected }) { link.wake.ring() }
+        while !lost.isEmpty, !Task.isCancelled, clock.monotonicMicroseconds() < deadline {
+            if lost.contains(where: { $0.state.withLock { $0.phase == .active } }) { return true }
+            try? await clock.wait(.milliseconds(20))
+        }
+        return false
     }
 
     /// - Returns: those that the peer does not have.
