@@ -12,13 +12,17 @@ extension ClusterDocument {
         var incarnation: UInt32
         /// Timestamps by node.
         var seen: [String: UInt64]
+        /// The members that it has asked for since longer than deletions are kept, in vain. Absent in what earlier versions wrote.
+        var missed: [String]?
 
-        init(incarnation: UInt32, _ vector: SeenVector) {
+        init(incarnation: UInt32, _ vector: SeenVector, missed: Set<NodeID>) {
             self.incarnation = incarnation
             seen = vector.encoded
+            self.missed = missed.isEmpty ? nil : missed.sorted().map(\.description)
         }
 
         var vector: SeenVector { SeenVector(encoded: seen) }
+        var missing: Set<NodeID> { Set((missed ?? []).compactMap { NodeID($0) }) }
     }
 
     /// Up to when deletions are dropped: `/.system/horizon`. Of several the latest holds.
@@ -90,6 +94,7 @@ struct HorizonDocuments: Sendable {
     func acknowledgements(_ cluster: Cluster) -> Acknowledgements {
         // Partial members have only a part, and write nothing that is not looked at.
         let members = cluster.members.filter { node, member in !lapsed.contains(node) && member.syncPaths == nil }
-        return Acknowledgements(members: Set(members.keys), seen: seen.filter { members[$0.key] != nil }.mapValues(\.vector))
+        let told = seen.filter { members[$0.key] != nil }
+        return Acknowledgements(members: Set(members.keys), seen: told.mapValues(\.vector), missed: told.mapValues(\.missing))
     }
 }

@@ -166,8 +166,9 @@ extension Node {
         try await database.setDocuments(changes)
     }
 
-    func seenDocument() throws -> [UInt8] {
-        try ClusterDocument.encode(ClusterDocument.Seen(incarnation: incarnation, acknowledgement().seen))
+    /// - Parameter missed: members that were asked for in vain.
+    func seenDocument(missed: Set<NodeID> = []) throws -> [UInt8] {
+        try ClusterDocument.encode(ClusterDocument.Seen(incarnation: incarnation, acknowledgement().seen, missed: missed))
     }
 
     private func moveHorizon(beyond earliest: Timestamp, interval: UInt64) async throws {
@@ -197,7 +198,7 @@ extension Node {
                 return state.askingSince ?? monotonic
             }
             guard monotonic >= since + retention.microseconds / 4 else { return }
-            return try await declareLapsed(all, acknowledgement.seen)
+            return try await declareLapsed(acknowledgement.seen)
         }
         // One writes it, and the next only where that one does not.
         let place = UInt64(all.members.filter { $0 < id }.count)
@@ -215,11 +216,21 @@ extension Node {
         logger.info("moved the horizon of deletions", metadata: ["members": "\(members.count)"])
     }
 
-    /// Members that are silent for longer than deletions are kept hold nobody up any more.
-    private func declareLapsed(_ all: Acknowledgements, _ seen: SeenVector) async throws {
-        let lately = Timestamp(microseconds: database.now - min(retention.microseconds / 2, database.now))
-        let members = try cluster().members
-        for member in all.silent(id, seen, since: limit, lately: lately).sorted() {
+    /// Members that are silent for longer than deletions are kept hold nobody up any more, once more than half of the members say so.
+    private func declareLapsed(_ seen: SeenVector) async throws {
+        func ago(_ parts: UInt64) -> Timestamp { Timestamp(microseconds: database.now - min(retention.microseconds / parts, database.now)) }
+        let cluster = try cluster()
+        var documents = try horizonDocuments()
+        let missed = documents.acknowledgements(cluster).members.filter { $0 != id && seen[$0] < limit }
+        let told = documents.seen[id]
+        // It is told anew before it counts for nothing.
+        if !missed.isEmpty, told?.incarnation != incarnation || told?.missing != missed || told.map({ $0.vector[id] <= ago(4) }) ?? true {
+            try await database.setDocument(seenDocument(missed: missed), at: ClusterDocument.seen(id))
+            documents = try horizonDocuments()
+        }
+        let members = cluster.members
+        let all = documents.acknowledgements(cluster)
+        for member in all.silent(seen, since: limit, lately: ago(2)).sorted() {
             guard let joinedAt = members[member]?.joinedAt, joinedAt < patience else { continue }
             logger.notice("a member was silent for too long; deletions do not wait for it any more", metadata: ["node": "\(member.short)"])
             try await database.setDocument(

@@ -29,10 +29,13 @@ public struct Acknowledgements: Sendable {
     public var members: Set<NodeID>
     /// What each of them has told.
     public var seen: [NodeID: SeenVector]
+    /// Of whom each of them has told that it asked for them, and heard nothing.
+    public var missed: [NodeID: Set<NodeID>]
 
-    public init(members: Set<NodeID>, seen: [NodeID: SeenVector]) {
+    public init(members: Set<NodeID>, seen: [NodeID: SeenVector], missed: [NodeID: Set<NodeID>] = [:]) {
         self.members = members
         self.seen = seen
+        self.missed = missed
     }
 
     /// The time up to which a node with this vector has every write that any member has or will have.
@@ -61,18 +64,22 @@ public struct Acknowledgements: Sendable {
 
     /// The members of which nobody has heard since a time, as far as a node that has this vector can say.
     ///
-    /// None, if more than half of the members that count were not heard of lately: then it is this node, or its half of the
-    /// cluster, that is cut off, and the others may say the same of it.
+    /// More than half of the members that count must have told lately that they miss it, each of which misses less than half of them
+    /// itself: whoever hears of few others is the one that is cut off. That others have been heard of is not enough. One in the middle
+    /// between two sides that do not hear of each other would be in the majority of both, and either would give the other up.
     ///
     /// - Parameters:
-    ///   - node: the one whose vector it is.
     ///   - since: who was heard of later is not silent.
-    ///   - lately: who was heard of later is there.
-    public func silent(_ node: NodeID, _ vector: SeenVector, since: Timestamp, lately: Timestamp) -> Set<NodeID> {
+    ///   - lately: what was told later counts.
+    public func silent(_ vector: SeenVector, since: Timestamp, lately: Timestamp) -> Set<NodeID> {
         var heard = vector
         for (member, told) in seen where members.contains(member) { heard.merge(told) }
-        let present = members.filter { $0 == node || heard[$0] > lately }
-        guard present.count * 2 > members.count else { return [] }
-        return members.filter { $0 != node && heard[$0] < since }
+        let witnesses = members.compactMap { witness -> Set<NodeID>? in
+            guard let missed = missed[witness], let told = seen[witness]?[witness], told > lately else { return nil }
+            return missed.intersection(members).count * 2 < members.count ? missed : nil
+        }
+        return members.filter { member in
+            heard[member] < since && witnesses.count { $0.contains(member) } * 2 > members.count
+        }
     }
 }
