@@ -24,16 +24,22 @@ extension Register {
     /// - Parameters:
     ///   - since: the writes of `actor` that are behind it get other names.
     ///   - base: what had been seen of the path by then.
-    ///   - nextDot: the new names, by another actor.
+    ///   - nextDot: the new names, by another actor, which ascend.
     public func renamed(_ actor: Actor, since: Timestamp, over base: VersionVector, nextDot: () -> Dot) -> Register {
         func known(_ other: Actor, _ timestamp: Timestamp) -> Timestamp? {
             other == actor && timestamp > since ? base.timestamp(of: actor) : timestamp
         }
         var context = self.context.filtered(known)
+        var names: [(old: Dot, new: Dot)] = []
         var result: [Version] = []
         for var version in versions {
             if version.dot.actor == actor, version.dot.timestamp > since {
-                version = Version(dot: nextDot(), past: version.past.filtered(known), value: version.value)
+                let dot = nextDot()
+                var past = version.past.filtered(known)
+                // One that was made over another still is.
+                for name in names where version.past.covers(name.old) { past.insert(name.new) }
+                names.append((version.dot, dot))
+                version = Version(dot: dot, past: past, value: version.value)
             }
             context.merge(version.past)
             context.insert(version.dot)

@@ -155,6 +155,7 @@ struct Model {
         // A directory is told of before what is in it, so this is how the node saw it before the commit.
         let hidesFile = !created.isEmpty && isDirectory(path, on: node)
         let arrived = versions.compactMap { indexes[$0.dot] }.filter { !known.contains($0) }
+        var renamed: [(old: Int, new: Int)] = []
         for version in created {
             // What came by the same commit was there before the write only if the write says that it had seen it.
             var past = known
@@ -178,6 +179,9 @@ struct Model {
             var replaced = replaced(by: version.content, over: past, as: intent, hidesFile: hides)
             if occasion != .ordinary, let old = writtenBefore(version, shown, before, by: occasion) {
                 past = everythingBehind(old)
+                // What it was made over is under the new name, too, where that has got one.
+                for name in renamed where past.contains(name.old) { past.insert(name.new) }
+                renamed.append((old, index))
                 replaced = WriteSet([old])
                 writes[old].isRenamed = true
                 // What it wrote over since it was put back is no more replaced than that, where others had it by then.

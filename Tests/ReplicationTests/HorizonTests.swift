@@ -244,6 +244,24 @@ struct HorizonTests {
         #expect(register.losers.map(\.value) == mine.losers.map(\.value))
     }
 
+    @Test("What is named anew on an old copy stands as it stood: a deletion over a loser is still over it")
+    func renaming() {
+        let (own, other) = (Actor.numbered(1), Actor.numbered(2))
+        func dot(_ time: UInt64, _ actor: Actor) -> Dot { Dot(timestamp: Timestamp(microseconds: time), actor: actor) }
+        let first = Register(Version(dot: dot(10, own), past: VersionVector(), value: .symlink(target: "first")))
+        let theirs = Register(Version(dot: dot(20, other), past: VersionVector(), value: .symlink(target: "theirs")))
+        let mine = first.joined(with: theirs).writing(.tombstone, at: dot(30, own))
+        #expect(mine.winner.value.isTombstone)
+        var time: UInt64 = 100
+        let renamed = mine.renamed(own, since: Timestamp(microseconds: 5), over: VersionVector()) {
+            time += 1
+            return dot(time, Actor(node: own.node, incarnation: 7))
+        }
+        #expect(renamed.winner.value == mine.winner.value)
+        #expect(renamed.losers.map(\.value) == mine.losers.map(\.value))
+        #expect(!renamed.context.covers(dot(30, own)))
+    }
+
     @Test("A loser that all have stays one where somebody starts over, or gives back what was lost, with a write over the winner")
     func losersOfOthers() throws {
         let (host, third, own) = (Actor.numbered(1), Actor.numbered(3), Actor.numbered(2))
