@@ -75,9 +75,7 @@ extension Node {
         for (link, isActive) in links.sorted(by: { $0.isActive && !$1.isActive }) where isActive || !onlyActive {
             if lacking.isEmpty || Task.isCancelled { break }
             do {
-                // Whoever cannot read who the members are may still take from them what a hash vouches for.
-                try await meet(link, mustBeMember: (try? cluster()) != nil)
-                let left = try await fetch(lacking, from: link)
+                let left = try await meetAndFetch(lacking, from: link)
                 let found = lacking.filter { !left.contains($0) }
                 if !found.isEmpty { note(found, link) }
                 lacking = lacking.filter { left.contains($0) }
@@ -102,6 +100,21 @@ extension Node {
             try? await clock.wait(.milliseconds(20))
         }
         return false
+    }
+
+    /// - Returns: those that the peer does not have.
+    private func meetAndFetch(_ hashes: [ContentHash], from link: PeerLink) async throws -> Set<ContentHash> {
+        // Whoever cannot read who the members are may still take from them what a hash vouches for.
+        let mustBeMember = (try? cluster()) != nil
+        try await meet(link, mustBeMember: mustBeMember)
+        do {
+            return try await fetch(hashes, from: link)
+        } catch let error as NodeError where error.code == .conflict {
+            // A peer that was restarted has forgotten this node's heartbeats.
+            enter(.honeymoon, link, reason: error.reason)
+            try await meet(link, mustBeMember: mustBeMember)
+            return try await fetch(hashes, from: link)
+        }
     }
 
     /// - Returns: those that the peer does not have.

@@ -111,6 +111,18 @@ extension Node {
         }
     }
 
+    /// Sends what is at one path.
+    func show(_ path: TreePath, in tree: Tree, to link: PeerLink) async throws {
+        let hold = database.holdObjects()
+        defer { hold.end() }
+        let register = try await database.threads.run { [view = database.view] in try view.entry(at: path, in: tree)?.register }
+        guard let register else { return }
+        let session = PushSession(node: self, link: link, tree: tree, known: .empty, cursor: [])
+        let rules = PushRules(rules: .everything, node: nil)
+        try await session.send([DifferenceWalk.Item(path: path, before: nil, after: register)], rules)
+        _ = try await session.finish()
+    }
+
     /// How far ahead it is written down that writes may have been shown, in microseconds, so that this need not be done for each.
     private static let shownAhead: UInt64 = 10_000_000
 

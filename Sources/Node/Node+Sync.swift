@@ -136,7 +136,7 @@ extension Node {
         if try isPartialMember { try await adoptSystem(of: link) }
         try requireMember(link)
         // Who is a member decides whose files are taken, so it comes first; so does the horizon.
-        try await pull(.system, root: roots.system, from: link, &report)
+        try await pullOrRemind(.system, root: roots.system, from: link, &report)
         try requireMember(link)
         let horizon = try horizonDocuments().horizon
         if link.state.withLock({ $0.caughtUp }) < horizon {
@@ -159,7 +159,7 @@ extension Node {
             return try await pullAll(from: link, &report)
         } else {
             try await followHorizon()
-            try await pull(.files, root: roots.files, from: link, under: database.horizon, &report)
+            try await pullOrRemind(.files, root: roots.files, from: link, under: database.horizon, &report)
             if let peer = link.nodeID { noteJoined(peer, roots.clock, status?.told) }
             if status?.isWhole == true { try await noteBack(from: link) }
         }
@@ -254,6 +254,19 @@ extension Node {
     }
 
     // MARK: One tree
+
+    /// Pulls a tree. A peer that runs on an old copy of its data finds that out when it pulls; one that cannot connect to this node is shown
+    /// what it has forgotten.
+    private func pullOrRemind(
+        _ tree: Tree, root: ContentHash, from link: PeerLink, under purgedUpTo: Timestamp = .zero, _ report: inout SyncReport
+    ) async throws {
+        do {
+            try await pull(tree, root: root, from: link, under: purgedUpTo, &report)
+        } catch let error as PullError where error.code == .forgetful {
+            if let path = error.path, !link.state.withLock({ $0.peerPulls }) { try await show(path, in: tree, to: link) }
+            throw error
+        }
+    }
 
     /// - Parameter purgedUpTo: the horizon that was known before the peer told its roots.
     private func pull(

@@ -72,7 +72,8 @@ extension Pull {
             // Of several writes over what was forgotten only the first shows it.
             guard !version.past.covers(known) || peerKnows.contains(where: { $0.hasForgotten(known) }) else { continue }
             throw PullError(
-                .forgetful, "node \(peer.short) has forgotten what it wrote to '\(path)' before: it runs on an old copy of its data, and has to sync from here first")
+                .forgetful, "node \(peer.short) has forgotten what it wrote to '\(path)' before: it runs on an old copy of its data, and has to sync from here first",
+                at: path)
         }
     }
 }

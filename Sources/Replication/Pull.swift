@@ -32,10 +32,13 @@ public struct PullError: Error, Sendable, Equatable, CustomStringConvertible {
 
     public var code: Code
     public var reason: String
+    /// At which path the peer has forgotten something.
+    public var path: TreePath?
 
-    public init(_ code: Code, _ reason: String) {
+    public init(_ code: Code, _ reason: String, at path: TreePath? = nil) {
         self.code = code
         self.reason = reason
+        self.path = path
     }
 
     public var description: String { reason }
