@@ -68,6 +68,7 @@ extension Node {
             guard let told else { return }
             state.seen.merge(told.seen)
             state.caughtUp = max(state.caughtUp, told.caughtUp)
+            state.acknowledged = max(state.acknowledged, told.seen[id])
         }
     }
 
@@ -150,10 +151,18 @@ extension Node {
 
     private func dropOldDeletions() async throws {
         let horizon = try horizonDocuments().horizon
-        guard horizon > followed.withLock({ $0 }), try acknowledgement().caughtUp >= horizon else { return }
+        guard horizon > followed.withLock({ $0 }), try acknowledgement().caughtUp >= horizon, try isAcknowledged(upTo: horizon) else { return }
         let dropped = try await database.purge(upTo: horizon)
         followed.withLock { $0 = horizon }
         if dropped > 0 { logger.info("dropped deletions that all members have", metadata: ["deletions": "\(dropped)"]) }
+    }
+
+    /// Whether nobody lacks a deletion of this node's up to a horizon. Those who moved it without waiting for this node may: they have to take
+    /// it from here before it goes.
+    private func isAcknowledged(upTo horizon: Timestamp) throws -> Bool {
+        if try horizonDocuments().listed[id] == incarnation { return true }
+        if let joinedAt = try cluster().members[id]?.joinedAt, joinedAt.timeIntervalSince1970 * 1e6 > Double(horizon.microseconds) { return true }
+        return horizonState.withLock { $0.acknowledged } >= horizon
     }
 
     /// Takes back what was said of this node while it was away, or before it was restored.

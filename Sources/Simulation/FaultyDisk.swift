@@ -151,7 +151,7 @@ public final class FaultyDisk: Disk {
             for _ in 0...random.below(3) {
                 let write = random.pick(writes)
                 let start = write.lowerBound + random.below(write.count) / 64 * 64
-                for place in start..<min(start + 64, write.upperBound, bytes.count) {
+                for place in start..<max(start, min(start + 64, write.upperBound, bytes.count)) {
                     bytes[place] = place < content.durable.count ? content.durable[place] : 0
                 }
             }

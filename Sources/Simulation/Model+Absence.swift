@@ -29,7 +29,10 @@ extension Model {
     }
 
     /// Takes note of who does not count any more.
-    mutating func setLapsed(_ nodes: Set<Int>) { lapsed = nodes }
+    mutating func setLapsed(_ nodes: Set<Int>) {
+        lapsed = nodes
+        wereAway.formUnion(nodes)
+    }
 
     /// What all who count have seen of a path.
     func commonKnowledge(of path: String, besides node: Int) -> WriteSet {
