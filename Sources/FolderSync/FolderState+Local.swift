@@ -128,10 +128,12 @@ extension FolderState {
             }
         }
         var rest = unread[...]
-        var readings = try await read(takeSome(of: &rest), takesOpen)
+        // The first are few, so that there is soon something to send.
+        var limit = batches.bytes / 4
+        var readings = try await read(takeSome(of: &rest, upTo: limit), takesOpen)
         while !readings.isEmpty {
-            // The next are read while these become durable, which is waiting for the disk.
-            let coming = takeSome(of: &rest)
+            // The next are read while these become durable, which is waiting for the disk, and are sent.
+            let coming = takeSome(of: &rest, upTo: batches.bytes)
             async let next = read(coming, takesOpen)
             for (item, reading) in readings {
                 switch reading {
@@ -140,17 +142,20 @@ extension FolderState {
                 case .unreadable(let reason):
                     outcome.notices.append(FolderNotice(.skipped, item.path.names.joined(separator: "/"), reason))
                 }
+                if batch.count >= batches.edits || batch.bytes >= limit {
+                    try await commit(&batch, &outcome, report)
+                    limit = batches.bytes
+                }
             }
-            if batch.count >= batches.edits || batch.bytes >= batches.bytes { try await commit(&batch, &outcome, report) }
             readings = try await next
         }
     }
 
-    /// As many files as are read before any of them becomes an edit.
-    private func takeSome(of rest: inout ArraySlice<ScanResult.Item>) -> [ScanResult.Item] {
+    /// As many files as are read before any of them becomes an edit. Of large ones two, which are read side by side.
+    private func takeSome(of rest: inout ArraySlice<ScanResult.Item>, upTo limit: UInt64) -> [ScanResult.Item] {
         var items: [ScanResult.Item] = []
         var bytes: UInt64 = 0
-        while items.count < batches.read, bytes < batches.bytes, let item = rest.popFirst() {
+        while items.count < batches.read, bytes < limit || items.count < 2, let item = rest.popFirst() {
             items.append(item)
             bytes += item.row.status.size
         }

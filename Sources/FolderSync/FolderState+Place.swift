@@ -203,9 +203,7 @@ extension FolderState {
             try bytes.withUnsafeBytes { try open.write($0, at: 0) }
             try setMetadata(of: open, file, oldMode: oldMode, isNew: true)
         } else {
-            let file = try incoming.file(target.name)
-            try bytes.withUnsafeBytes { try file.write($0, at: target.offset) }
-            file.startWriting(target.offset..<target.offset + UInt64(bytes.count))
+            try incoming.write(bytes, to: target.name, at: target.offset)
         }
     }
 

@@ -2,7 +2,7 @@ import ArgumentParser
 import HTTPClient
 
 struct Cat: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Write files to standard output.")
+    static let configuration = CommandConfiguration(commandName: "cat", abstract: "Write files to standard output.")
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var reading: ReadOptions

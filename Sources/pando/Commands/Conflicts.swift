@@ -3,7 +3,7 @@ import HTTPClient
 
 struct Conflicts: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show and decide conflicts.", subcommands: [Show.self, Resolve.self], defaultSubcommand: Show.self)
+        commandName: "conflicts", abstract: "Show and decide conflicts.", subcommands: [Show.self, Resolve.self], defaultSubcommand: Show.self)
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(commandName: "list", abstract: "Show the conflicts.")
@@ -58,7 +58,7 @@ struct Conflicts: AsyncParsableCommand {
 
     struct Resolve: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Decide conflicts.", discussion: "The versions that are not picked are dropped, on every node.")
+            commandName: "resolve", abstract: "Decide conflicts.", discussion: "The versions that are not picked are dropped, on every node.")
 
         @OptionGroup var options: GlobalOptions
 

@@ -5,7 +5,7 @@ import Node
 
 struct Copies: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show which members hold all of a file or directory as it is now.",
+        commandName: "copies", abstract: "Show which members hold all of a file or directory as it is now.",
         discussion: "With --verify each member reads every byte from its disk and hashes it before it answers.")
 
     @OptionGroup var options: GlobalOptions
@@ -32,7 +32,7 @@ struct Copies: AsyncParsableCommand {
 
 struct Receipt: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Have the members verify their copies of a path, and print what they sign: so that the camera's card can be wiped.",
+        commandName: "receipt", abstract: "Have the members verify their copies of a path, and print what they sign: so that the camera's card can be wiped.",
         discussion: """
             Each member reads every byte from its disk and hashes it. The receipt is JSON: keep it, and check it later and anywhere with \
             --check, without a node. Exit code 1 if fewer members than --at-least hold a whole copy.

@@ -3,7 +3,7 @@ import HTTPClient
 
 struct Diff: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what differs between two moments.",
+        commandName: "diff", abstract: "Show what differs between two moments.",
         discussion: """
             A moment is a snapshot's name, a commit's hash, a time (RFC 3339) or 'now'. With a path that is a text file, its \
             lines are compared; otherwise the files that were added (A), modified (M) and deleted (D) are listed.

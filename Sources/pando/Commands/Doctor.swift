@@ -3,7 +3,7 @@ import HTTPClient
 
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look for what is wrong with the node of this machine, and say what to do.",
+        commandName: "doctor", abstract: "Look for what is wrong with the node of this machine, and say what to do.",
         discussion: """
             Looks at the configuration file, the data directory, the disk, limits, the port, the clock, the certificate and the peers, as far \
             as they can be seen: a node that does not run can be looked at too. Exit code 1 where something is broken; warnings alone are 0.

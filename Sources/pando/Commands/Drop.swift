@@ -3,7 +3,7 @@ import HTTPClient
 
 struct Drop: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Drop the files that lie outside of a node's paths.",
+        commandName: "drop", abstract: "Drop the files that lie outside of a node's paths.",
         discussion: """
             Narrower paths stop the exchange and keep what is there; this lets it go, on this node alone. Nothing is deleted: the \
             others keep theirs, and wider paths bring the files back. What no other node is known to have stays, and is named.

@@ -10,7 +10,7 @@ import Platform
 
 struct Export: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Write a backup of a node into one file.",
+        commandName: "export", abstract: "Write a backup of a node into one file.",
         discussion: """
             Of the running node, or of a stopped one's data directory. Everything is checked while it is read. An export that broke \
             off goes on where it stopped when it is called again. 'pando import' makes a node from it.

@@ -3,7 +3,7 @@ import HTTPClient
 
 struct Get: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Fetch files and folders from the node.",
+        commandName: "get", abstract: "Fetch files and folders from the node.",
         usage: "pando get [-r] [--exact] [--at WHEN] REMOTE... LOCAL",
         discussion: """
             As with 'cp': where LOCAL is a folder, ends in '/', or several things are fetched, they go into it; else \

@@ -6,7 +6,7 @@ import Platform
 
 struct Import: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a node's data directory from backups.",
+        commandName: "import", abstract: "Make a node's data directory from backups.",
         discussion: """
             Name the whole backup first and then those that go on from it, in their order. The directory must not be there yet. A damaged \
             backup is refused with the place of the damage, and nothing is made then. 'pando serve' runs the node.

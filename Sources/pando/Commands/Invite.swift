@@ -3,7 +3,7 @@ import HTTPClient
 
 struct Invite: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make an invitation for a node that is to join the cluster.",
+        commandName: "invite", abstract: "Make an invitation for a node that is to join the cluster.",
         discussion: "It serves once. Whoever has it can join, so hand it over as you would a password.")
 
     @OptionGroup var options: GlobalOptions

@@ -3,7 +3,7 @@ import HTTPClient
 
 struct Join: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Have the local node join the cluster of another.",
+        commandName: "join", abstract: "Have the local node join the cluster of another.",
         discussion: "The node that joins is the one of --node or --data; the URL is a member's address.")
 
     @OptionGroup var options: GlobalOptions

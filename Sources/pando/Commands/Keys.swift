@@ -3,7 +3,7 @@ import HTTPClient
 
 struct Keys: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make, show and revoke API keys.", subcommands: [Show.self, Create.self, Revoke.self], defaultSubcommand: Show.self)
+        commandName: "keys", abstract: "Make, show and revoke API keys.", subcommands: [Show.self, Create.self, Revoke.self], defaultSubcommand: Show.self)
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(commandName: "list", abstract: "Show the cluster's keys; never their secrets.")
@@ -30,7 +30,7 @@ struct Keys: AsyncParsableCommand {
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make a key, and print it, once.",
+            commandName: "create", abstract: "Make a key, and print it, once.",
             discussion: """
                 Of the rules the first whose pattern matches a path decides; where none does, the answer is no. A rule is \
                 GLOB=RIGHTS, with read, list, write and delete, or all, or none: --rule '/assets/secret/**=none' --rule \
@@ -67,7 +67,7 @@ struct Keys: AsyncParsableCommand {
 
     struct Revoke: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Take keys out of use.", discussion: "Their tokens fail at once on the node that is asked, and on every other as soon as it knows.")
+            commandName: "revoke", abstract: "Take keys out of use.", discussion: "Their tokens fail at once on the node that is asked, and on every other as soon as it knows.")
 
         @OptionGroup var options: GlobalOptions
 

@@ -20,7 +20,7 @@ struct LimitOptions: ParsableArguments {
 extension Peers {
     struct Limit: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Change what is exchanged with a peer.",
+            commandName: "limit", abstract: "Change what is exchanged with a peer.",
             discussion: "Wider paths fetch what is missing. Narrower ones keep what is there; 'pando drop' lets it go.")
 
         @OptionGroup var options: GlobalOptions
@@ -45,7 +45,7 @@ extension Peers {
 extension Members {
     struct Limit: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Change what of the files another member takes part in.",
+            commandName: "limit", abstract: "Change what of the files another member takes part in.",
             discussion: "A member with --all is a full one, on which others rely to hold everything.")
 
         @OptionGroup var options: GlobalOptions

@@ -3,7 +3,7 @@ import HTTPClient
 
 struct Log: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show the versions of a file, or of all files below a directory.",
+        commandName: "log", abstract: "Show the versions of a file, or of all files below a directory.",
         discussion: "The latest arrival on this node comes first. Read an earlier version with 'pando cat PATH --at COMMIT'.")
 
     @OptionGroup var options: GlobalOptions

@@ -4,7 +4,7 @@ import HTTPClient
 
 struct Login: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Remember a node and a key for later commands.",
+        commandName: "login", abstract: "Remember a node and a key for later commands.",
         discussion: """
             The key is kept in ~/.config/pando/credentials.json, which only you can read. Over TLS the node is remembered too, \
             by its own key, and from then on no other is believed at that address. Compare the id that is printed with the one \

@@ -3,7 +3,7 @@ import HTTPClient
 
 struct Members: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show, limit and remove the cluster's members.", subcommands: [Show.self, Limit.self, Drop.self], defaultSubcommand: Show.self)
+        commandName: "members", abstract: "Show, limit and remove the cluster's members.", subcommands: [Show.self, Limit.self, Drop.self], defaultSubcommand: Show.self)
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(commandName: "list", abstract: "Show the cluster's members.")

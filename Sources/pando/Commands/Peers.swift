@@ -3,7 +3,7 @@ import HTTPClient
 
 struct Peers: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show, add, limit and remove peers.", subcommands: [Show.self, Add.self, Limit.self, Drop.self], defaultSubcommand: Show.self)
+        commandName: "peers", abstract: "Show, add, limit and remove peers.", subcommands: [Show.self, Add.self, Limit.self, Drop.self], defaultSubcommand: Show.self)
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(commandName: "list", abstract: "Show the node's peers.")
@@ -40,7 +40,7 @@ struct Peers: AsyncParsableCommand {
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Add a peer.", discussion: "One that does not answer now is kept and tried again.")
+            commandName: "add", abstract: "Add a peer.", discussion: "One that does not answer now is kept and tried again.")
 
         @OptionGroup var options: GlobalOptions
 

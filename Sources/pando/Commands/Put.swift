@@ -4,7 +4,7 @@ import HTTPClient
 
 struct Put: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Send files and folders to the node.",
+        commandName: "put", abstract: "Send files and folders to the node.",
         usage: "pando put [-r] [--exact] LOCAL... REMOTE",
         discussion: """
             As with 'cp': where REMOTE is a directory, ends in '/', or several things are sent, they go into it; else \

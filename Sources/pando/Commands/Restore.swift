@@ -3,7 +3,7 @@ import HTTPClient
 
 struct Restore: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Put a file, a folder or everything back to what it was.",
+        commandName: "restore", abstract: "Put a file, a folder or everything back to what it was.",
         discussion: """
             The old content is written anew, as one commit that replicates like any other, so a restore can be undone by \
             another. Files below a folder that were made since are deleted. --dry-run tells first.

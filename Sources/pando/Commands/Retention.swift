@@ -4,10 +4,10 @@ import HTTPClient
 
 struct Retention: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show or set how long versions are kept.", subcommands: [Show.self, Set.self], defaultSubcommand: Show.self)
+        commandName: "retention", abstract: "Show or set how long versions are kept.", subcommands: [Show.self, Set.self], defaultSubcommand: Show.self)
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show the policy in force.")
+        static let configuration = CommandConfiguration(commandName: "show", abstract: "Show the policy in force.")
 
         @OptionGroup var options: GlobalOptions
 
@@ -20,7 +20,7 @@ struct Retention: AsyncParsableCommand {
 
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Set the policy, for the whole cluster.",
+            commandName: "set", abstract: "Set the policy, for the whole cluster.",
             discussion: """
                 A rule is GLOB=ALL,DAILY,WEEKLY: all states for so many days, then the last of each day for so many, then the last \
                 of each week. 'ever' stands for no end. The first rule that matches a path decides; the last must be for '/**'. \

@@ -7,7 +7,7 @@ import Objects
 
 struct Scrub: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Read all stored data and compare it with its hashes.",
+        commandName: "scrub", abstract: "Read all stored data and compare it with its hashes.",
         discussion: """
             What is damaged or gone comes back from the peers of a running node; what no peer has is named by the paths that need it. Of a \
             stopped node's directory it is only named. A running node scrubs by itself once a month. Exit code 1 where something is lost.

@@ -13,7 +13,7 @@ import UnixSignals
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Run a node.",
+        commandName: "serve", abstract: "Run a node.",
         discussion: """
             The first start makes the data directory and a cluster of one, and prints the root key, once. With --join the \
             node becomes a member of another node's cluster instead. SIGTERM and Ctrl-C end it cleanly. Flags stand over PANDO_* \

@@ -4,10 +4,10 @@ import HTTPClient
 
 struct Snapshot: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Name states of all files, and keep them.", subcommands: [Create.self, Show.self, Delete.self], defaultSubcommand: Show.self)
+        commandName: "snapshot", abstract: "Name states of all files, and keep them.", subcommands: [Create.self, Show.self, Delete.self], defaultSubcommand: Show.self)
 
     struct Create: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Name the present state.")
+        static let configuration = CommandConfiguration(commandName: "create", abstract: "Name the present state.")
 
         @OptionGroup var options: GlobalOptions
 
@@ -57,7 +57,7 @@ struct Snapshot: AsyncParsableCommand {
 
     struct Delete: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Forget snapshots, on every node.", discussion: "What only they kept is freed by the next garbage collection.")
+            commandName: "delete", abstract: "Forget snapshots, on every node.", discussion: "What only they kept is freed by the next garbage collection.")
 
         @OptionGroup var options: GlobalOptions
 

@@ -2,7 +2,7 @@ import ArgumentParser
 import HTTPClient
 
 struct Stat: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show what is known of a path.")
+    static let configuration = CommandConfiguration(commandName: "stat", abstract: "Show what is known of a path.")
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var reading: ReadOptions

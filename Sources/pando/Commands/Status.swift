@@ -2,7 +2,7 @@ import ArgumentParser
 import HTTPClient
 
 struct Status: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show how the node is.")
+    static let configuration = CommandConfiguration(commandName: "status", abstract: "Show how the node is.")
 
     @OptionGroup var options: GlobalOptions
 

@@ -3,11 +3,11 @@ import HTTPClient
 
 struct Sync: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Keep a folder and a node the same, or have a node exchange changes.",
+        commandName: "sync", abstract: "Keep a folder and a node the same, or have a node exchange changes.",
         subcommands: [SyncFolder.self, SyncPause.self, SyncResume.self, Trigger.self], defaultSubcommand: SyncFolder.self)
 
     struct Trigger: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Have the node sync with its peers now, and wait for it.")
+        static let configuration = CommandConfiguration(commandName: "trigger", abstract: "Have the node sync with its peers now, and wait for it.")
 
         @OptionGroup var options: GlobalOptions
 

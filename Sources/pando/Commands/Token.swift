@@ -3,7 +3,7 @@ import Foundation
 
 struct Token: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print a token for the local node, good for an hour.",
+        commandName: "token", abstract: "Print a token for the local node, good for an hour.",
         discussion: "Only the owner of the data directory can: the token is signed with the node's key.")
 
     @Option(help: ArgumentHelp("The node's data directory (also PANDO_DATA).", valueName: "dir"))

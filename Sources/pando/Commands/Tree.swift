@@ -2,7 +2,7 @@ import ArgumentParser
 import HTTPClient
 
 struct Tree: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show directories as a tree.")
+    static let configuration = CommandConfiguration(commandName: "tree", abstract: "Show directories as a tree.")
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var reading: ReadOptions

@@ -6,7 +6,7 @@ import Node
 
 struct Verify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check all that the present state and those that are kept need.",
+        commandName: "verify", abstract: "Check all that the present state and those that are kept need.",
         discussion: """
             Every object against its hash, every node against what leads to it. A running node brings back from its peers what is \
             damaged or missing; of a stopped node's directory it is only named. Exit code 1 if anything is lost; the paths that need it are named.
