@@ -6,6 +6,7 @@ import Hummingbird
 import Merkle
 import NIOCore
 import Node
+import Objects
 import Platform
 import Replication
 
@@ -18,9 +19,9 @@ func addScopedRoutes(to routes: inout Routes) {
     }
     routes.on(.post, "/sync/scoped/changes") { call in
         try call.requireSettledNode()
-        let tree = try call.tree()
+        let (tree, isPacked) = try call.treeAndPacking()
         let body = try await call.collectBody(limit: ReplicationStreams.maximumChangesRequestSize)
-        return try await ScopedStreams(call: call, tree: tree).changes(body)
+        return try await ScopedStreams(call: call, tree: tree).changes(body, isPacked: isPacked)
     }
     routes.on(.post, "/sync/scoped/objects") { call in
         try call.requireSettledNode()
@@ -45,8 +46,10 @@ func addScopedRoutes(to routes: inout Routes) {
     }
     routes.on(.post, "/sync/push") { call in
         try call.requireSettledNode()
-        let tree = try call.tree()
-        let part = try PushPart(decoding: Array(buffer: await call.collectBody(limit: PushPart.maximumSize)))
+        let (tree, isPacked) = try call.treeAndPacking()
+        var body = Array(buffer: try await call.collectBody(limit: PushPart.maximumSize))
+        if isPacked { body = try PackedRecords.unpack(body, limit: PushPart.maximumSize) }
+        let part = try PushPart(decoding: body)
         switch try await call.node.take(part, into: tree, from: call.principal) {
         case .goOn(let ticket):
             return .json { json in json.object { $0.field("ticket", Data(ticket).base64EncodedString()) } }
@@ -78,12 +81,13 @@ extension Problem {
 }
 
 extension Call {
-    /// The tree that the query names.
-    /// - Throws: 403 for the cluster's own, which only full members share.
-    fileprivate func tree() throws -> Tree {
-        if rawQuery.isEmpty { return .files }
+    /// The tree that the query names, and whether records are packed.
+    /// - Throws: 403 for the cluster's own tree, which only full members share.
+    fileprivate func treeAndPacking() throws -> (tree: Tree, isPacked: Bool) {
+        if rawQuery.isEmpty { return (.files, false) }
         var query = try query()
-        return try tree(&query)
+        let isPacked = try query.flag("packed") ?? false
+        return (try tree(&query), isPacked)
     }
 
     fileprivate func tree(_ query: inout Query) throws -> Tree {

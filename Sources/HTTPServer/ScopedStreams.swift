@@ -6,6 +6,7 @@ import Hummingbird
 import Merkle
 import NIOCore
 import Node
+import Objects
 import Platform
 import Replication
 
@@ -22,7 +23,7 @@ struct ScopedStreams: Sendable {
     // MARK: Changes
 
     /// The registers that changed since a cursor, as far as the caller may read them.
-    func changes(_ body: ByteBuffer) async throws -> Response {
+    func changes(_ body: ByteBuffer, isPacked: Bool) async throws -> Response {
         let bytes = Array(buffer: body)
         var decoder = CanonicalDecoder(bytes)
         let cursor = Array(bytes[try decoder.readByteString(limit: ChangeReader.maximumCursorSize)])
@@ -46,20 +47,21 @@ struct ScopedStreams: Sendable {
         let walk = ScopedChanges(
             view, from: since, to: target, rules: globs.isEmpty ? rules : rules.limited(to: globs), tellsForgotten: horizon > .zero)
         return Response(status: .ok, headers: [.contentType: "application/octet-stream"], body: ResponseBody { writer in
-            var buffer = ByteBuffer(bytes: ChangeReader.head(cursor: next, isWhole: isWhole, horizon: horizon))
+            func send(_ bytes: [UInt8]) async throws {
+                try await writer.write(ByteBuffer(bytes: isPacked ? PackedRecords.pack(bytes) : bytes))
+            }
+            var waiting = ChangeReader.head(cursor: next, isWhole: isWhole, horizon: horizon)
             do {
                 while let records = try await database.threads.run({ try walk.next() }) {
-                    buffer.writeBytes(records)
-                    try await writer.write(buffer)
-                    buffer.clear()
+                    try await send(waiting)
+                    waiting = records
                 }
             } catch {
                 // The next one who asks finds it mended.
                 _ = await node.mend(after: error)
                 throw error
             }
-            buffer.writeBytes(ChangeReader.end)
-            try await writer.write(buffer)
+            try await send(waiting + ChangeReader.end)
             try await writer.finish(nil)
         })
     }

@@ -32,6 +32,8 @@ public struct ScopeInfo: Codable, Sendable {
     /// Whether the node, since it was started, has synced with each peer that it can reach; nil where it does not hold all files, and
     /// from nodes that do not tell.
     public var complete: Bool?
+    /// Whether the node gives and takes packed records; nil from nodes that know of none.
+    public var packs: Bool?
 }
 
 extension ScopeInfo {
@@ -84,7 +86,7 @@ extension Node {
             members: members.map {
                 ScopeInfo.Member(nodeID: $0.nodeID, publicKey: $0.publicKey, label: $0.label, address: $0.address)
             },
-            complete: isComplete)
+            complete: isComplete, packs: true)
     }
 
     /// Whether this node, since it was started, has synced with all peers that it can reach. Some time has to pass before one is taken for

@@ -18,6 +18,11 @@ struct ScopedAnswer: Sendable {
     var horizon: Timestamp
     /// What the peer had said of itself before: what comes to be so later says nothing of this answer.
     var scope: ScopeInfo
+
+    /// Where it is asked for.
+    static func path(of tree: Tree, _ scope: ScopeInfo) -> String {
+        "/sync/scoped/changes?tree=\(tree.rawValue)" + (scope.packs == true ? "&packed=true" : "")
+    }
 }
 
 /// What is gone at a peer of which this node sees a part, because it was deleted long ago or because the peer has lost it.

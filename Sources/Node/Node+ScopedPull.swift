@@ -4,6 +4,7 @@ import Content
 import FileDatabase
 import Foundation
 import Merkle
+import Objects
 import Platform
 import Replication
 import Synchronization
@@ -79,7 +80,7 @@ extension Node {
         request.write(wanted.count)
         for glob in wanted { request.write(glob.description) }
         let scope = try await self.scope(at: link)
-        let response = try await send(.post, "/sync/scoped/changes?tree=\(tree.rawValue)", to: link, body: request.bytes)
+        let response = try await send(.post, ScopedAnswer.path(of: tree, scope), to: link, body: request.bytes)
         let rules = wanted.isEmpty ? RuleSet.everything : RuleSet.everything.limited(to: wanted)
         let answer = try await stage(response, onto: known ?? .empty, rules, scope, link)
         if tree == .files { link.state.withLock { $0.horizon = answer.horizon } }
@@ -137,13 +138,18 @@ extension Node {
                 (try database.stage(batch, onto: base), try other.map { try database.stage(batch, onto: $0) })
             }
         }
+        var packed = scope.packs == true ? PackedRecordsReader() : nil
         while let piece = try await response.body.next() {
             link.state.withLock { $0.bytesReceived += UInt64(piece.count) }
-            // Not more than was asked for, whatever comes.
-            waiting += try reader.read(piece).filter { rules.allows(.read, $0.path) }
-            if waiting.count >= Node.batch { try await settle() }
+            packed?.add(piece)
+            while let records = packed == nil ? piece : try packed?.next() {
+                // Not more than was asked for, whatever comes.
+                waiting += try reader.read(records).filter { rules.allows(.read, $0.path) }
+                if waiting.count >= Node.batch { try await settle() }
+                if packed == nil { break }
+            }
         }
-        guard let cursor = reader.cursor, reader.isAtEnd else {
+        guard let cursor = reader.cursor, reader.isAtEnd, packed?.isAtBlockEnd ?? true else {
             throw NodeError(.unavailable, "the peer at \(link.address) broke off in the middle of its changes; sync again")
         }
         try await settle()
@@ -205,7 +211,7 @@ extension Node {
         var request = CanonicalEncoder()
         request.write([UInt8]())
         request.write(0)
-        let response = try await send(.post, "/sync/scoped/changes?tree=system", to: link, body: request.bytes)
+        let response = try await send(.post, ScopedAnswer.path(of: .system, told), to: link, body: request.bytes)
         let answer = try await stage(response, onto: .empty, .everything, told, link)
         let (cursor, staged) = (answer.cursor, answer.tree)
         let session = ContentSession(node: self, link: link, tree: Tree.system.rawValue, cursor: cursor, horizon: latestAccepted)

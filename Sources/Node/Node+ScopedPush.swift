@@ -91,7 +91,8 @@ extension Node {
         let known = try await database.threads.run { [database] in try database.subtree(state.known) } ?? .empty
         if known.root == view.head[tree].root { return }
         let walk = DifferenceWalk(view, from: known, to: view.head[tree], rules: rules.rules)
-        let session = PushSession(node: self, link: link, tree: tree, known: known, cursor: state.cursor)
+        let isPacked = try await scope(at: link).packs == true
+        let session = PushSession(node: self, link: link, tree: tree, known: known, cursor: state.cursor, isPacked: isPacked)
         while true {
             let items = try await database.threads.run { try walk.next(Node.window) }
             if items.isEmpty { break }

@@ -41,12 +41,15 @@ final class PushSession {
     private struct Record {
         var item: DifferenceWalk.Item
         var bytes: [UInt8]
+        var bases: [ContentBase]
+        var objects: [ContentHash]
     }
 
     private let node: Node
     private let link: PeerLink
     private let tree: Tree
     private let cursor: [UInt8]
+    private let isPacked: Bool
     private var known: Subtree
     private var ticket: [UInt8] = []
     private var part: [Record] = []
@@ -54,12 +57,14 @@ final class PushSession {
     private var accepted = 0
     private var bytesSent: UInt64 = 0
 
-    init(node: Node, link: PeerLink, tree: Tree, known: Subtree, cursor: [UInt8]) {
+    /// - Parameter isPacked: whether the peer takes packed records.
+    init(node: Node, link: PeerLink, tree: Tree, known: Subtree, cursor: [UInt8], isPacked: Bool = false) {
         self.node = node
         self.link = link
         self.tree = tree
         self.known = known
         self.cursor = cursor
+        self.isPacked = isPacked
     }
 
     // MARK: Content
@@ -72,6 +77,8 @@ final class PushSession {
         var item: DifferenceWalk.Item
         var bases: [ContentBase]
         var objects: [ContentHash]
+        /// Those of them that the peer is not known to have at another path.
+        var asked: [ContentHash]
         /// Whether all of them are here: the file that held one may have changed since, and then another version follows.
         var isWhole = true
     }
@@ -92,10 +99,11 @@ final class PushSession {
             var uploads = PushUploads(node: node, link: link)
             defer { bytesSent += uploads.bytes }
             while !rest.isEmpty {
-                let prepared = try await prepare(PushSession.takeGroup(&rest, rules, known), rules)
+                let prepared = try await prepare(PushSession.takeGroup(&rest, rules, known), rules, known)
                 let whole = prepared.filter(\.isWhole)
                 for change in prepared where !change.isWhole { note(Refusal(change.item.path, .unseen, "its content is not here any more"), of: change.item) }
-                let missing = try await missing(of: whole.flatMap(\.objects), whole.flatMap(\.bases))
+                let asking = whole.filter { !$0.asked.isEmpty }
+                let missing = try await missing(of: asking.flatMap(\.asked), asking.flatMap(\.bases))
                 try await uploads.start(missing, in: &group)
                 for change in whole {
                     let bytes = PushRecord(path: change.item.path, register: change.item.after, bases: change.bases).encoded()
@@ -103,7 +111,7 @@ final class PushSession {
                         try await uploads.finish(&group)
                         try await sendPart(isLast: false)
                     }
-                    part.append(Record(item: change.item, bytes: bytes))
+                    part.append(Record(item: change.item, bytes: bytes, bases: change.bases, objects: change.objects))
                     partBytes += bytes.count
                 }
             }
@@ -125,12 +133,18 @@ final class PushSession {
         return group
     }
 
-    private func prepare(_ group: [(item: DifferenceWalk.Item, bases: [ContentBase])], _ rules: PushRules) async throws -> [Prepared] {
+    private func prepare(
+        _ group: [(item: DifferenceWalk.Item, bases: [ContentBase])], _ rules: PushRules, _ places: [ContentHash: TreePath]
+    ) async throws -> [Prepared] {
         try await node.database.threads.run { [database = node.database] in
+            func objects(_ versions: [Version], at path: TreePath) throws -> [ContentHash] {
+                try database.objects(of: versions.map { FileDatabase.BulkItem(path: path, value: $0.value) }).map(\.hash)
+            }
             var prepared = try group.map { item, bases in
-                let values = rules.newVersions(item).filter { $0.content != nil }
-                return Prepared(item: item, bases: bases, objects: try database.objects(
-                    of: values.map { FileDatabase.BulkItem(path: item.path, value: $0.value) }).map(\.hash))
+                let versions = rules.newVersions(item).filter { $0.content != nil }
+                // What has moved is there; if it is not, or the rules do not show it, the peer says so when the record comes.
+                let asked = versions.filter { PushSession.place(of: $0, in: places) == nil }
+                return Prepared(item: item, bases: bases, objects: try objects(versions, at: item.path), asked: try objects(asked, at: item.path))
             }
             let missing = Set(try database.store.missing(among: prepared.flatMap(\.objects)))
             if missing.isEmpty { return prepared }
@@ -156,12 +170,18 @@ final class PushSession {
         if isNew { node.logger.notice("not pushed", metadata: ["path": "\(refusal.path)", "reason": "\(refusal.reason)"]) }
     }
 
+    /// Where the peer has what a version holds.
+    private static func place(of version: Version, in places: [ContentHash: TreePath]) -> TreePath? {
+        guard let root = version.content?.root else { return nil }
+        return places[root]
+    }
+
     private static func bases(
         of item: DifferenceWalk.Item, _ versions: [Version], _ places: [ContentHash: TreePath]
     ) -> [ContentBase] {
         var bases: [ContentBase] = []
         for version in versions {
-            guard let root = version.content?.root, let place = places[root] else { continue }
+            guard let root = version.content?.root, let place = place(of: version, in: places) else { continue }
             bases.append(ContentBase(path: place, root: root))
         }
         for version in item.before?.versions ?? [] {
@@ -186,6 +206,17 @@ final class PushSession {
             }
             guard Set(told).isSubset(of: hashes) else { throw PullError(.malformed, "the peer asks for objects that it was not told of") }
             missing += told
+        }
+        return missing
+    }
+
+    /// The same for all records of the part, whether their content is thought to be there or not.
+    private func missingOfPart() async throws -> [ContentHash] {
+        var missing: [ContentHash] = []
+        let step = MissingRequest.maximumBases / PushRecord.maximumBases
+        for start in stride(from: 0, to: part.count, by: step) {
+            let records = part[start..<min(start + step, part.count)].filter { !$0.objects.isEmpty }
+            missing += try await self.missing(of: records.flatMap(\.objects), records.flatMap(\.bases))
         }
         return missing
     }
@@ -217,10 +248,11 @@ final class PushSession {
     private func sendPart(isLast: Bool) async throws -> Answer? {
         for _ in 0..<PushSession.maximumTries {
             if part.isEmpty, ticket.isEmpty || !isLast { return nil }
-            let body = PushPart.encoded(isLast: isLast, ticket: ticket, cursor: isLast ? cursor : [], records: part.flatMap(\.bytes))
+            var body = PushPart.encoded(isLast: isLast, ticket: ticket, cursor: isLast ? cursor : [], records: part.flatMap(\.bytes))
+            if isPacked { body = PackedRecords.pack(body) }
             bytesSent += UInt64(body.count)
             let response = try await node.send(
-                .post, "/sync/push?tree=\(tree.rawValue)", to: link, body: body, timeoutSeconds: 300, passing: [400, 403, 409])
+                .post, "/sync/push?tree=\(tree.rawValue)" + (isPacked ? "&packed=true" : ""), to: link, body: body, timeoutSeconds: 300, passing: [400, 403, 409])
             let bytes = try await response.body.collect(limit: PushSession.maximumAnswerSize)
             guard let answer = try? JSON.decode(Answer.self, bytes) else { throw NodeError(.unavailable, "the peer's answer to a push is not one") }
             if response.status == 200 {
@@ -233,8 +265,8 @@ final class PushSession {
                 throw NodeError(.conflict, "the peer at \(link.address) says: \(answer.detail ?? "status \(response.status)")")
             }
             leaveOut(refused)
-            // What the peer has forgotten since it was asked.
-            if !missing.isEmpty { try await upload(missing) }
+            // What the peer has forgotten since it was asked, or does not have at the place where it was thought to be. It names only some.
+            if !missing.isEmpty { try await upload(missing + missingOfPart().filter { !missing.contains($0) }) }
         }
         throw NodeError(.unavailable, "the peer at \(link.address) refuses a push again and again")
     }

@@ -24,7 +24,11 @@ public enum Compression {
     static func compress(_ bytes: [UInt8]) -> [UInt8]? {
         guard bytes.count >= minimumSize, looksCompressible(bytes) else { return nil }
         // Not worth it unless a tenth is saved, so there need not be room for more.
-        let room = bytes.count - bytes.count / 10
+        return compress(bytes, level: level, room: bytes.count - bytes.count / 10)
+    }
+
+    /// The compressed bytes; nil if there is no room for them.
+    static func compress(_ bytes: [UInt8], level: Int32, room: Int) -> [UInt8]? {
         let result = compressors.with { context in
             [UInt8](unsafeUninitializedCapacity: room) { out, count in
                 let written = bytes.withUnsafeBytes {

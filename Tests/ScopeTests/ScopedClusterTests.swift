@@ -424,6 +424,35 @@ struct ScopedClusterTests {
         }
     }
 
+    @Test("Content that has moved is sent after all where its old place is gone when the record comes")
+    func movedFromNowhere() async throws {
+        try await withLab { lab in
+            let a = try await lab.node("a", founds: true)
+            try await a.put(ScopeContent.noise(3_000_001, seed: 9), at: "/assets/large")
+            let (c, _) = try await lab.client("c", of: "a", rules: [(path: "/assets/**", allow: Permission.allCases)])
+            try await c.sync()
+            _ = try await c.database.move(TreePath("/assets/large"), to: TreePath("/assets/moved"))
+            #expect(lab.bytes(to: "a", "/sync/push/missing") == 0)
+            let pushes = Shared(0)
+            lab.onRequest.withLock { hook in
+                hook = { _, path in
+                    guard path == "/sync/push" else { return }
+                    pushes.change { $0 += 1 }
+                    if pushes.value == 1 { try? await a.database.delete(TreePath("/assets/large")) }
+                }
+            }
+            try await c.sync()
+            lab.onRequest.withLock { $0 = nil }
+            // Once refused, and then with what was missing.
+            #expect(pushes.value == 2)
+            #expect(lab.bytes(to: "a", "/sync/push/objects") > 2_900_000)
+            #expect(try await a.text("/assets/moved")?.utf8.count == (try await c.text("/assets/moved")?.utf8.count))
+            try await c.sync()
+            #expect(try a.paths() == ["/assets/moved"])
+            #expect(a.database.head.commit.files.root == c.database.head.commit.files.root)
+        }
+    }
+
     @Test("A member that nobody can connect to pushes everything, also what others wrote")
     func unreachableMember() async throws {
         try await withLab { lab in

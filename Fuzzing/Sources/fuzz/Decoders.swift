@@ -80,6 +80,12 @@ enum Decoders {
             let raw = bytes[2...].withUnsafeBytes { Compression.decompress($0, rawLength: length) }
             precondition(raw == nil || raw?.count == length, "more or fewer bytes than were asked for")
         },
+        "packed": { bytes in
+            let limit = 100_000
+            guard let message = try? PackedRecords.unpack(bytes, limit: limit) else { return }
+            precondition(message.count <= limit, "more than is taken")
+            precondition((try? PackedRecords.unpack(PackedRecords.pack(message), limit: limit)) == message, "packed records read back as others")
+        },
         "path": { bytes in
             guard let text = String(validating: bytes, as: UTF8.self), let path = try? TreePath(text) else { return }
             precondition((try? TreePath(path.description)) == path, "a path reads back as another")
