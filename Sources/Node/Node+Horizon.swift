@@ -49,8 +49,23 @@ extension Node {
             state.seen.note(id, now)
             if listed { state.caughtUp = max(state.caughtUp, documents.horizon) }
             if isCounted, !all.members.isEmpty { state.caughtUp = max(state.caughtUp, all.frontier(of: state.seen)) }
-            return Acknowledgement(seen: state.seen, caughtUp: state.caughtUp)
+            // Who moved the horizon without waiting for this node may lack its own deletions from before it. Told as they are, they would be
+            // dropped wherever they came to, and go no further: it takes the cluster's state, and deletes anew.
+            if listed || isNewcomer(cluster, documents.horizon) { return Acknowledgement(seen: state.seen, caughtUp: state.caughtUp) }
+            let acknowledged = documents.seen.filter { $0.key != id }.values.reduce(state.acknowledged) { max($0, $1.vector[id]) }
+            return Acknowledgement(
+                seen: state.seen, caughtUp: acknowledged < documents.horizon ? min(state.caughtUp, acknowledged) : state.caughtUp)
         }
+    }
+
+    /// Whether this node had nothing to delete before a horizon, since it was let in after it.
+    private func isNewcomer(_ cluster: Cluster, _ horizon: Timestamp) -> Bool {
+        cluster.members[id].map { $0.joinedAt.timeIntervalSince1970 * 1e6 >= Double(horizon.microseconds) } ?? true
+    }
+
+    /// Takes note of what a peer has of this node's writes.
+    func noteTold(_ told: Acknowledgement) {
+        horizonState.withLock { $0.acknowledged = max($0.acknowledged, told.seen[id]) }
     }
 
     /// Whether deletions were dropped that this node has never seen.
@@ -68,7 +83,6 @@ extension Node {
             guard let told else { return }
             state.seen.merge(told.seen)
             state.caughtUp = max(state.caughtUp, told.caughtUp)
-            state.acknowledged = max(state.acknowledged, told.seen[id])
         }
     }
 
@@ -101,10 +115,12 @@ extension Node {
     func storeHorizonState() {
         let state = horizonState.withLock { $0 }
         let seen = state.seen.encoded
-        if local.value.seen == seen, local.value.caughtUp == state.caughtUp.rawValue { return }
+        let (caughtUp, acknowledged) = (state.caughtUp.rawValue, state.acknowledged.rawValue)
+        if local.value.seen == seen, local.value.caughtUp == caughtUp, local.value.acknowledged == acknowledged { return }
         try? local.change { local in
             local.seen = seen
-            local.caughtUp = state.caughtUp.rawValue
+            local.caughtUp = caughtUp
+            local.acknowledged = acknowledged
         }
     }
 
@@ -151,18 +167,10 @@ extension Node {
 
     private func dropOldDeletions() async throws {
         let horizon = try horizonDocuments().horizon
-        guard horizon > followed.withLock({ $0 }), try acknowledgement().caughtUp >= horizon, try isAcknowledged(upTo: horizon) else { return }
+        guard horizon > followed.withLock({ $0 }), try acknowledgement().caughtUp >= horizon else { return }
         let dropped = try await database.purge(upTo: horizon)
         followed.withLock { $0 = horizon }
         if dropped > 0 { logger.info("dropped deletions that all members have", metadata: ["deletions": "\(dropped)"]) }
-    }
-
-    /// Whether nobody lacks a deletion of this node's up to a horizon. Those who moved it without waiting for this node may: they have to take
-    /// it from here before it goes.
-    private func isAcknowledged(upTo horizon: Timestamp) throws -> Bool {
-        if try horizonDocuments().listed[id] == incarnation { return true }
-        if let joinedAt = try cluster().members[id]?.joinedAt, joinedAt.timeIntervalSince1970 * 1e6 > Double(horizon.microseconds) { return true }
-        return horizonState.withLock { $0.acknowledged } >= horizon
     }
 
     /// Takes back what was said of this node while it was away, or before it was restored.

@@ -233,6 +233,8 @@ extension Node {
         }
         let told = Acknowledgement(
             seen: SeenVector(encoded: status.seen ?? [:]), caughtUp: Timestamp(rawValue: status.caughtUp ?? 0))
+        // A partial member is not believed what it has.
+        if seesAll, link.apiKey == nil, let peer = link.nodeID, let member = try cluster().members[peer], member.syncPaths == nil { noteTold(told) }
         return PeerStatus(roots: roots, clockSettled: status.clockSettled, isWhole: status.whole ?? false, told: told)
     }
 

@@ -29,10 +29,7 @@ extension Model {
     }
 
     /// Takes note of who does not count any more.
-    mutating func setLapsed(_ nodes: Set<Int>) {
-        lapsed = nodes
-        wereAway.formUnion(nodes)
-    }
+    mutating func setLapsed(_ nodes: Set<Int>) { lapsed = nodes }
 
     /// What all who count have seen of a path.
     func commonKnowledge(of path: String, besides node: Int) -> WriteSet {

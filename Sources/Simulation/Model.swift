@@ -63,10 +63,6 @@ struct Model {
     var restoredAt: [Int: Int] = [:]
     /// Members for which deletions do not wait: they were away for too long.
     var lapsed: Set<Int> = []
-    /// Who has ever been among them,
-    var wereAway: Set<Int> = []
-    /// and the deletions of theirs that went without having been seen everywhere: who takes one from them drops it at once.
-    private var unseen: [String: WriteSet] = [:]
     /// What has been asked for and not been answered yet.
     private var intents: [String: Intent] = [:]
     /// Where a request failed in a way that leaves open whether it was done: what is found after a start may be its work.
@@ -231,10 +227,6 @@ struct Model {
         let survivors = survivors(of: known)
         let gone = dropsDeletions ? survivors.filter { !shown.contains(writes[$0].dot) && writes[$0].content == .nothing } : WriteSet()
         for index in gone where !everybodyHas(index, at: path, besides: node) {
-            if let writer = nodes[writes[index].dot.actor.node], wereAway.contains(writer) {
-                unseen[path, default: WriteSet()].insert(index)
-                continue
-            }
             return "\(path) on node \(node): the deletion \(writes[index].dot) was dropped before all members had it"
         }
         dropped[node][path] = gone
@@ -276,7 +268,7 @@ struct Model {
     func checkComplete(_ node: Int, where isConcerned: (String) -> Bool = { _ in true }) -> String? {
         for other in seen.indices where other != node {
             for (path, known) in seen[other].sorted(by: { $0.key < $1.key }) where isConcerned(path) {
-                if let missing = known.subtracting(seen[node][path] ?? WriteSet()).subtracting(unseen[path] ?? WriteSet()).map({ writes[$0].dot }).min() {
+                if let missing = known.subtracting(seen[node][path] ?? WriteSet()).map({ writes[$0].dot }).min() {
                     return "\(path): node \(node) has never heard of version \(missing), which node \(other) knows of"
                 }
             }
