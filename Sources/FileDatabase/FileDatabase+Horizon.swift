@@ -80,6 +80,19 @@ extension FileDatabase {
         }
     }
 
+    /// Makes a node's deletions up to a time anew, in one commit, so that dropping them does not bring back elsewhere what they deleted.
+    /// - Returns: at how many paths there were any.
+    public func renewDeletions(of node: NodeID, upTo horizon: Timestamp) async throws -> Int {
+        @Sendable func isOld(_ version: Version) -> Bool {
+            version.value.isTombstone && version.dot.timestamp <= horizon && version.dot.actor.node == node
+        }
+        let base = head.commit.files
+        let paths = try await threads.run { [nodes] in
+            try asDatabaseErrors { try base.tombstones(in: nodes, where: isOld) }
+        }
+        return paths.isEmpty ? 0 : try await renew(paths) { _, version in isOld(version) }
+    }
+
     /// A path at which another node, an old copy of itself, has lost something.
     public struct Loss: Sendable {
         public var path: TreePath

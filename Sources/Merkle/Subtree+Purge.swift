@@ -26,6 +26,17 @@ extension Subtree {
         return try result.applying(edits, in: &store)
     }
 
+    /// The paths at which there are deletions of some kind. O(deletions × log n).
+    public func tombstones(in reader: some NodeReader, where isMeant: (Version) -> Bool) throws -> [TreePath] {
+        var paths: [TreePath] = []
+        if aggregates.tombstones == 0 { return paths }
+        var walk = try self.walk(in: reader, where: { $0.tombstones > 0 })
+        while let (path, entry) = try walk.next() {
+            if entry.register?.versions.contains(where: isMeant) == true { paths.append(path) }
+        }
+        return paths
+    }
+
     /// The earliest deletion behind a time; nil if there is none. O(deletions × log n).
     public func earliestTombstone(after time: Timestamp, in reader: some NodeReader) throws -> Timestamp? {
         if aggregates.tombstones == 0 { return nil }

@@ -15,8 +15,6 @@ struct HorizonState: Sendable {
     var seen = SeenVector()
     /// Whatever was deleted up to here is deleted here, also where the deletion itself was dropped since.
     var caughtUp = Timestamp.zero
-    /// Up to when some other member has this node's writes, as far as was told.
-    var acknowledged = Timestamp.zero
     /// This node's monotonic time of its next look for old deletions.
     var nextLook: UInt64 = 0
     /// The members without word of which an old deletion cannot go, as of the last look.
@@ -29,7 +27,6 @@ struct HorizonState: Sendable {
     init(_ local: LocalState) {
         seen = SeenVector(encoded: local.seen ?? [:])
         caughtUp = Timestamp(rawValue: local.caughtUp ?? 0)
-        acknowledged = Timestamp(rawValue: local.acknowledged ?? 0)
     }
 
     /// Microseconds from one look to the next.

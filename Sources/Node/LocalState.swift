@@ -35,8 +35,6 @@ struct LocalState: Codable, Sendable {
     var seen: [String: UInt64]?
     /// Whatever was deleted up to here is deleted here. Lags behind.
     var caughtUp: UInt64?
-    /// Up to when some other member has this node's writes. Lags behind.
-    var acknowledged: UInt64?
     /// The nodes that were relied on to hold what was dropped here, and whose whole state has not been joined since.
     var droppedTo: [String]?
     /// The cluster of the backup that the directory was made from: what is here may be older than deletions there.

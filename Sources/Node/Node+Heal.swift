@@ -14,8 +14,9 @@ extension Node {
     private static let fetchedTogether = 1024
     /// Hashes that one line of the log names.
     private static let named = 5
-    /// How long somebody who waits has to wait for peers that were lost a moment ago, in microseconds.
+    /// How long somebody who waits has to wait for peers that were lost a moment ago, and how long that is, in microseconds.
     private static let comeback: UInt64 = 3_000_000
+    private static let lostLately: UInt64 = 30_000_000
     /// What nobody had is not asked for again by requests for so long, in microseconds.
     private static let patience: UInt64 = 30_000_000
     private static let maximumSought = 10_000
@@ -93,7 +94,10 @@ extension Node {
 
     /// Calls peers that were lost, and waits for the first that is in touch again.
     private func somebodyReturns(before deadline: UInt64) async -> Bool {
-        let lost = helpers().filter { $0.state.withLock { $0.phase != .active } }
+        let now = clock.monotonicMicroseconds()
+        let lost = helpers().filter { link in
+            link.state.withLock { state in state.phase != .active && state.lastBeat.map { now < $0 + Node.lostLately } ?? false }
+        }
         for link in lost where link.state.withLock({ $0.phase == .disconnected }) { link.wake.ring() }
         while !lost.isEmpty, !Task.isCancelled, clock.monotonicMicroseconds() < deadline {
             if lost.contains(where: { $0.state.withLock { $0.phase == .active } }) { return true }
@@ -111,8 +115,14 @@ extension Node {
             return try await fetch(hashes, from: link)
         } catch let error as NodeError where error.code == .conflict {
             // A peer that was restarted has forgotten this node's heartbeats.
-            enter(.honeymoon, link, reason: error.reason)
-            try await meet(link, mustBeMember: mustBeMember)
+            link.state.withLock { $0.lastBeat = nil }
+            do {
+                try await meet(link, mustBeMember: mustBeMember)
+            } catch {
+                // Whoever keeps in touch with it finds out by itself.
+                enter(.active, link, reason: nil)
+                throw error
+            }
             return try await fetch(hashes, from: link)
         }
     }

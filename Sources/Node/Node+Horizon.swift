@@ -36,8 +36,8 @@ extension Node {
         isWhole && allLinks().allSatisfy { link in link.apiKey != nil || link.state.withLock { $0.syncPaths == nil && !$0.isScoped } }
     }
 
-    /// What this node has. To be asked before its roots are read: these then hold all of it.
-    func acknowledgement() throws -> Acknowledgement {
+    /// What this node has.
+    private func known() throws -> Acknowledgement {
         // A clock that may still be set can promise nothing.
         let now = clock.isSettled ? database.promisedTime : database.head.commit.time
         let documents = try horizonDocuments()
@@ -49,29 +49,30 @@ extension Node {
             state.seen.note(id, now)
             if listed { state.caughtUp = max(state.caughtUp, documents.horizon) }
             if isCounted, !all.members.isEmpty { state.caughtUp = max(state.caughtUp, all.frontier(of: state.seen)) }
-            // Who moved the horizon without waiting for this node may lack its own deletions from before it. Told as they are, they would be
-            // dropped wherever they came to, and go no further: it takes the cluster's state, and deletes anew.
-            if listed || isNewcomer(cluster, documents.horizon) { return Acknowledgement(seen: state.seen, caughtUp: state.caughtUp) }
-            let acknowledged = documents.seen.filter { $0.key != id }.values.reduce(state.acknowledged) { max($0, $1.vector[id]) }
-            return Acknowledgement(
-                seen: state.seen, caughtUp: acknowledged < documents.horizon ? min(state.caughtUp, acknowledged) : state.caughtUp)
+            return Acknowledgement(seen: state.seen, caughtUp: state.caughtUp)
         }
     }
 
-    /// Whether this node had nothing to delete before a horizon, since it was let in after it.
-    private func isNewcomer(_ cluster: Cluster, _ horizon: Timestamp) -> Bool {
-        cluster.members[id].map { $0.joinedAt.timeIntervalSince1970 * 1e6 >= Double(horizon.microseconds) } ?? true
+    /// What this node tells of what it has. To be asked before its roots are read: these then hold all of it.
+    func acknowledgement() throws -> Acknowledgement {
+        var known = try known()
+        let horizon = try horizonDocuments().horizon
+        // Its own deletions from before the horizon would be dropped wherever they came to, and go no further.
+        if horizon > followed.withLock({ $0 }), try !isAwaited() { known.caughtUp = min(known.caughtUp, Timestamp(microseconds: horizon.microseconds - 1)) }
+        return known
     }
 
-    /// Takes note of what a peer has of this node's writes.
-    func noteTold(_ told: Acknowledgement) {
-        horizonState.withLock { $0.acknowledged = max($0.acknowledged, told.seen[id]) }
+    /// Whether those who moved the horizon had all that this node wrote up to it: they have waited for one of its lives, or it has joined since.
+    private func isAwaited() throws -> Bool {
+        let documents = try horizonDocuments()
+        if documents.listed[id] != nil { return true }
+        return try cluster().members[id].map { $0.joinedAt.timeIntervalSince1970 * 1e6 >= Double(documents.horizon.microseconds) } ?? true
     }
 
     /// Whether deletions were dropped that this node has never seen.
     func isLeftBehind() throws -> Bool {
         let horizon = try horizonDocuments().horizon
-        return try horizon > .zero && acknowledgement().caughtUp < horizon
+        return try horizon > .zero && known().caughtUp < horizon
     }
 
     /// Takes note that all of a peer's state has been joined.
@@ -115,12 +116,10 @@ extension Node {
     func storeHorizonState() {
         let state = horizonState.withLock { $0 }
         let seen = state.seen.encoded
-        let (caughtUp, acknowledged) = (state.caughtUp.rawValue, state.acknowledged.rawValue)
-        if local.value.seen == seen, local.value.caughtUp == caughtUp, local.value.acknowledged == acknowledged { return }
+        if local.value.seen == seen, local.value.caughtUp == state.caughtUp.rawValue { return }
         try? local.change { local in
             local.seen = seen
-            local.caughtUp = caughtUp
-            local.acknowledged = acknowledged
+            local.caughtUp = state.caughtUp.rawValue
         }
     }
 
@@ -167,7 +166,13 @@ extension Node {
 
     private func dropOldDeletions() async throws {
         let horizon = try horizonDocuments().horizon
-        guard horizon > followed.withLock({ $0 }), try acknowledgement().caughtUp >= horizon else { return }
+        guard horizon > followed.withLock({ $0 }), try known().caughtUp >= horizon else { return }
+        if try !isAwaited() {
+            // Others may lack its own deletions: they are made anew. By a clock that may still be set nothing is.
+            guard clock.isSettled else { return }
+            let renewed = try await database.renewDeletions(of: id, upTo: horizon)
+            if renewed > 0 { logger.notice("deleted anew what nobody had waited for", metadata: ["deletions": "\(renewed)"]) }
+        }
         let dropped = try await database.purge(upTo: horizon)
         followed.withLock { $0 = horizon }
         if dropped > 0 { logger.info("dropped deletions that all members have", metadata: ["deletions": "\(dropped)"]) }

@@ -72,7 +72,6 @@ extension Node {
             state.seen = told.seen
             state.seen.note(peer, roots.clock)
             state.caughtUp = told.caughtUp
-            state.acknowledged = max(state.acknowledged, told.caughtUp)
         }
         session.add(to: &report, nil)
         link.state.withLock { $0.joined[Tree.files.rawValue] = roots.files }

@@ -233,8 +233,6 @@ extension Node {
         }
         let told = Acknowledgement(
             seen: SeenVector(encoded: status.seen ?? [:]), caughtUp: Timestamp(rawValue: status.caughtUp ?? 0))
-        // A partial member is not believed what it has.
-        if seesAll, link.apiKey == nil, let peer = link.nodeID, let member = try cluster().members[peer], member.syncPaths == nil { noteTold(told) }
         return PeerStatus(roots: roots, clockSettled: status.clockSettled, isWhole: status.whole ?? false, told: told)
     }
 
@@ -265,7 +263,13 @@ extension Node {
         do {
             try await pull(tree, root: root, from: link, under: purgedUpTo, &report)
         } catch let error as PullError where error.code == .forgetful {
-            if let path = error.path, !link.state.withLock({ $0.peerPulls }) { try await show(path, in: tree, to: link) }
+            if let path = error.path, !link.state.withLock({ $0.peerPulls }) {
+                do {
+                    try await show(path, in: tree, to: link)
+                } catch {
+                    logger.debug("cannot show a peer what it has forgotten", metadata: ["peer": "\(link.name)", "reason": "\(Node.words(error))"])
+                }
+            }
             throw error
         }
     }

@@ -265,8 +265,9 @@ final class PushSession {
                 throw NodeError(.conflict, "the peer at \(link.address) says: \(answer.detail ?? "status \(response.status)")")
             }
             leaveOut(refused)
-            // What the peer has forgotten since it was asked, or does not have at the place where it was thought to be. It names only some.
-            if !missing.isEmpty { try await upload(missing + missingOfPart().filter { !missing.contains($0) }) }
+            // What the peer has forgotten since it was asked, or does not have at the place where it was thought to be. It names only some, and
+            // is given nothing but what the part needs.
+            if !missing.isEmpty { try await upload(missingOfPart()) }
         }
         throw NodeError(.unavailable, "the peer at \(link.address) refuses a push again and again")
     }

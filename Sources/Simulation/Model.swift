@@ -120,7 +120,7 @@ struct Model {
     /// How a commit came about, as far as it matters here.
     enum Occasion {
         case ordinary
-        /// The node has found out that it runs on an old copy, and names anew what it wrote since.
+        /// The node names anew what it wrote: since it has found out that it runs on an old copy, or nobody waited for it.
         case renaming
         /// The node was away for too long: it has taken another's state, and written anew what nobody else had.
         case startingOver
@@ -216,7 +216,7 @@ struct Model {
     private func writtenBefore(_ version: Shown, _ shown: Set<Dot>, _ known: WriteSet, by occasion: Occasion) -> Int? {
         let candidates = known.filter { index in
             let write = writes[index]
-            return write.dot.actor != version.dot.actor && write.content == version.content && !shown.contains(write.dot)
+            return write.content == version.content && !shown.contains(write.dot)
         }
         let own = candidates.filter { writes[$0].dot.actor.node == version.dot.actor.node }
         let found = own.isEmpty && occasion == .startingOver ? candidates : own

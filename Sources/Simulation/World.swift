@@ -159,6 +159,8 @@ final class World: Sendable {
             // Of several requests of one commit only the first is named.
             let mayStartOver = features.dropsDeletions && cause.hasSuffix(" more") && !cause.hasPrefix("a fresh incarnation")
             occasion = cause.contains("long absence") || mayStartOver ? .startingOver : .renaming
+        } else if head.commit.cause.hasPrefix("write anew") {
+            occasion = .renaming
         }
         compare(
             before.files, head.commit.files, in: database, on: node, by: occasion, lapsed, isBatch: head.commit.cause.hasSuffix(" more"))
