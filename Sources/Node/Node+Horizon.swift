@@ -58,7 +58,9 @@ extension Node {
         var known = try known()
         let horizon = try horizonDocuments().horizon
         // Its own deletions from before the horizon would be dropped wherever they came to, and go no further.
-        if horizon > followed.withLock({ $0 }), try !isAwaited() { known.caughtUp = min(known.caughtUp, Timestamp(microseconds: horizon.microseconds - 1)) }
+        if horizon > followed.withLock({ $0 }), try !isAwaited() {
+            known.caughtUp = min(known.caughtUp, Timestamp(rawValue: horizon.rawValue - 1))
+        }
         return known
     }
 

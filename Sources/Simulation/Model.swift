@@ -186,9 +186,11 @@ struct Model {
                 writes[old].isRenamed = true
                 // What it wrote over since it was put back is no more replaced than that, where others had it by then.
                 // Nor is what others still have, and it alone wrote over while it was away: what is old is left out of what it has seen.
+                // Under the same actor's name there is nothing of either: the node knows what it wrote, and who has it.
+                let isSameActor = writes[old].dot.actor == version.dot.actor
                 let left = occasion == .startingOver ? survivors(of: commonKnowledge(of: path, besides: node)) : WriteSet()
                 for index in past {
-                    let isOwn = occasion == .renaming && index >= restoredAt[node] ?? 0 && writes[index].dot.actor == writes[old].dot.actor
+                    let isOwn = occasion == .renaming && !isSameActor && index >= restoredAt[node] ?? 0 && writes[index].dot.actor == writes[old].dot.actor
                     if isOwn || left.contains(index) { writes[index].isRenamed = true }
                 }
             }
