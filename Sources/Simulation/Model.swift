@@ -135,7 +135,7 @@ struct Model {
         _ versions: [Shown], winner: Dot?, at path: String, on node: Int, by occasion: Occasion = .ordinary, isBatch: Bool = false
     ) -> String? {
         var known = seen[node][path] ?? WriteSet()
-        let before = known
+        let shownBefore = occasion == .ordinary ? WriteSet() : survivors(of: known).union(lingering[node][path] ?? WriteSet())
         let shown = Set(versions.map(\.dot))
         if occasion == .startingOver {
             // What it had alone is no more; what everybody has may have been dropped where it comes from.
@@ -177,7 +177,7 @@ struct Model {
                 hides = shown.contains(writes[hidden].dot) && (hidesFile || version.content.rank != 1)
             }
             var replaced = replaced(by: version.content, over: past, as: intent, hidesFile: hides)
-            if occasion != .ordinary, let old = writtenBefore(version, shown, before, by: occasion) {
+            if occasion != .ordinary, let old = writtenBefore(version, shown, shownBefore, by: occasion) {
                 past = everythingBehind(old)
                 // What it was made over is under the new name, too, where that has got one.
                 for name in renamed where past.contains(name.old) { past.insert(name.new) }
@@ -214,9 +214,13 @@ struct Model {
         return result
     }
 
-    /// The write of the same content that is there no more: the node's own, or, where it starts over, one of others that it alone has.
-    private func writtenBefore(_ version: Shown, _ shown: Set<Dot>, _ known: WriteSet, by occasion: Occasion) -> Int? {
-        let candidates = known.filter { index in
+    /// The write of the same content that the node showed until now: its own, or, where it starts over, one of others that it alone has.
+    ///
+    /// - Parameters:
+    ///   - shown: what it shows now.
+    ///   - before: what it showed.
+    private func writtenBefore(_ version: Shown, _ shown: Set<Dot>, _ before: WriteSet, by occasion: Occasion) -> Int? {
+        let candidates = before.filter { index in
             let write = writes[index]
             return write.content == version.content && !shown.contains(write.dot)
         }

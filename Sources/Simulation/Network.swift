@@ -67,7 +67,15 @@ final class Network: Sendable {
 
     static func address(of index: Int) -> String { "http://node-\(index):6830" }
 
-    func set(_ weather: Weather) { state.withLock { $0.weather = weather } }
+    func set(_ weather: Weather) {
+        let now = scheduler.now
+        state.withLock { state in
+            // What was lost is waited for until it times out.
+            if state.weather.losesOneIn > 0, weather.losesOneIn == 0 { state.healed = now }
+            state.weather = weather
+        }
+    }
+
     func connect(_ index: Int, _ server: InProcessServer) {
         disturb(index)
         state.withLock { $0.servers[Network.address(of: index)] = (index, server) }
