@@ -155,7 +155,8 @@ extension FileDatabase {
     ///
     /// - Parameters:
     ///   - root: of the other node's files, all of whose objects are here.
-    ///   - acknowledged: for each node, up to when others have its writes; nil for a node none of whose writes are wanted.
+    ///   - acknowledged: for each node, up to when others have its writes; nil for one that they have not heard of, whose writes may
+    ///     have been deleted up to the horizon.
     ///   - horizon: up to which the other node has dropped deletions.
     ///   - latest: the latest timestamp in the other node's files.
     ///   - incarnation: of the new writes, a fresh one.

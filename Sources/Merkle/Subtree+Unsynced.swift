@@ -9,7 +9,8 @@ extension Subtree {
     ///
     /// - Parameters:
     ///   - mine: the directory of the node that was away.
-    ///   - acknowledged: for each node, up to when others have its writes; nil for a node none of whose writes are wanted.
+    ///   - acknowledged: for each node, up to when others have its writes; nil for one that they have not heard of, whose writes may
+    ///     have been deleted up to the horizon.
     ///   - horizon: up to which deletions have been dropped here.
     ///   - nextDot: names for the new writes.
     /// - Returns: the directory, and how many writes were kept.
@@ -26,7 +27,7 @@ extension Subtree {
             let before = difference.before
             let renewed = register.renewed(
                 where: { version in
-                    guard let limit = acknowledged(version.dot.actor.node), version.dot.timestamp > limit else { return false }
+                    guard version.dot.timestamp > acknowledged(version.dot.actor.node) ?? horizon else { return false }
                     // To delete what is not there is nothing.
                     return before.map { !$0.context.covers(version.dot) } ?? !version.value.isTombstone
                 },

@@ -151,7 +151,7 @@ extension Node {
             }
             link.state.withLock { $0.caughtUp = horizon }
         }
-        if let told = status?.told, try isLeftBehind() {
+        if let told = status?.told, told.caughtUp >= horizon, try isLeftBehind() {
             try await startOver(from: link, roots, told, &report)
         } else if try isLeftBehind() {
             // What was announced does not say what the peer has.
@@ -209,6 +209,8 @@ extension Node {
         var isWhole: Bool
         /// What the peer has; all of it is in `roots`.
         var told: Acknowledgement
+        /// As `Node.words(forHorizon:)` has it.
+        var horizon: String?
     }
 
     func peerStatus(_ link: PeerLink) async throws -> PeerStatus {
@@ -233,7 +235,7 @@ extension Node {
         }
         let told = Acknowledgement(
             seen: SeenVector(encoded: status.seen ?? [:]), caughtUp: Timestamp(rawValue: status.caughtUp ?? 0))
-        return PeerStatus(roots: roots, clockSettled: status.clockSettled, isWhole: status.whole ?? false, told: told)
+        return PeerStatus(roots: roots, clockSettled: status.clockSettled, isWhole: status.whole ?? false, told: told, horizon: status.horizon)
     }
 
     /// A peer that cannot connect to this node keeps what it has until it pulls by itself; that is no failure of this sync.

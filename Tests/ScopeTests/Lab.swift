@@ -31,11 +31,16 @@ final class Lab: Sendable {
     /// Called before each request, with the address that it goes to and its path.
     let onRequest = Mutex<(@Sendable (String, String) async -> Void)?>(nil)
 
+    /// Pairs of addresses between which nothing gets through.
+    private let cuts = Mutex<Set<Set<String>>>([])
+
     struct Wire: Transport {
         weak let lab: Lab?
+        let address: String
 
         func send(_ request: TransportRequest) async throws(TransportError) -> TransportResponse {
-            guard let lab, let server = lab.machines.withLock({ $0[request.address]?.server }) else {
+            guard let lab, let server = lab.machines.withLock({ $0[request.address]?.server }),
+                  !lab.cuts.withLock({ $0.contains([address, request.address]) }) else {
                 throw TransportError("nothing listens there", isUnreachable: true)
             }
             let path = String(request.path.prefix { $0 != "?" })
@@ -60,7 +65,7 @@ final class Lab: Sendable {
     func node(_ name: String, founds: Bool = false) async throws -> Node {
         let directory = try TemporaryDirectory()
         var options = Node.Options(
-            directory: directory.path, label: name, transport: Wire(lab: self),
+            directory: directory.path, label: name, transport: Wire(lab: self, address: Lab.address(name)),
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }), time: time)
         options.retention = retention
         let node = try Node(options)
@@ -97,6 +102,15 @@ final class Lab: Sendable {
     }
 
     struct Missing: Error {}
+
+    /// Cuts some nodes off from others.
+    func cut(_ names: [String], from others: [String]) {
+        cuts.withLock { cuts in
+            for name in names { for other in others { cuts.insert([Lab.address(name), Lab.address(other)]) } }
+        }
+    }
+
+    func endCuts() { cuts.withLock { $0 = [] } }
 
     /// Bytes that have gone to a route of a node.
     func bytes(to name: String, _ path: String) -> Int { traffic.withLock { $0[Lab.address(name) + path] ?? 0 } }

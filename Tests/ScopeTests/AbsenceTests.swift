@@ -1,0 +1,54 @@
+import Access
+import FileDatabase
+import Merkle
+@testable import Node
+import Testing
+
+/// Members that are cut off for longer than deletions are kept.
+@Suite("Long absences")
+struct AbsenceTests {
+    @Test("What two wrote that were cut off together is there when both are back, and what their desks wrote lately")
+    func cutOffTogether() async throws {
+        try await withLab(retention: .milliseconds(300)) { lab in
+            let a = try await lab.node("a", founds: true)
+            let home = [a, try await lab.node("b", joining: "a"), try await lab.node("c", joining: "a")]
+            let x = try await lab.node("x", joining: "a")
+            let y = try await lab.node("y", joining: "x")
+            let site = [x, y]
+            for path in ["/gone", "/kept", "/a"] { try await a.put("as it was", at: path) }
+            for node in home + site + home { try await node.sync() }
+            lab.cut(["x", "y"], from: ["a", "b", "c"])
+            try await x.put("by x", at: "/x")
+            try await y.put("by y", at: "/y")
+            try await y.put("by y", at: "/kept")
+            _ = try await x.database.delete(TreePath("/a"))
+            _ = try await a.database.delete(TreePath("/gone"))
+            // Both sides look whom they miss. Only one of them is the greater.
+            for _ in 0..<500 where a.database.head.commit.files.aggregates.tombstones > 0 {
+                for node in home + site {
+                    _ = try await node.trigger()
+                    await node.tendHorizon()
+                }
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(a.database.head.commit.files.aggregates.tombstones == 0)
+            #expect(x.database.head.commit.files.aggregates.tombstones > 0)
+            #expect(try x.isLeftBehind() == false)
+            #expect(try await y.text("/x") == "by x")
+            let (desk, _) = try await lab.client("desk", of: "x", rules: [(path: "/**", allow: Permission.allCases)])
+            try await desk.put("by a desk", at: "/desk")
+            try await desk.sync()
+            lab.endCuts()
+            for _ in 0..<5 { for node in home + site { _ = try await node.trigger() } }
+            for node in home + site {
+                #expect(try node.isLeftBehind() == false)
+                #expect(try node.paths() == ["/desk", "/kept", "/x", "/y"])
+                #expect(try await node.text("/x") == "by x")
+                #expect(try await node.text("/y") == "by y")
+                #expect(try await node.text("/kept") == "by y")
+                #expect(try await node.text("/desk") == "by a desk")
+                #expect(node.database.head.commit.files.aggregates.conflicts == 0)
+            }
+        }
+    }
+}
