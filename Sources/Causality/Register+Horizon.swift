@@ -89,14 +89,17 @@ extension Register {
         return Register(versions: (rest + renewed.versions).sorted { $0.dot < $1.dot }, context: context.merged(with: renewed.context))
     }
 
-    /// The register with versions beside its own that stand although those have seen them, as a plain write leaves losers where they
-    /// are. Without them, a join would take them for replaced.
-    public func beside(_ standing: [Version]) -> Register {
-        let context = standing.reduce(into: context) { context, version in
+    /// Another node's register with these new writes in it. What the other has stays where these have not seen it, and where the node that
+    /// wrote them still has it beside them, as a plain write leaves losers where they are: a join alone would take that for replaced.
+    ///
+    /// - Parameter own: what the node had that wrote them.
+    public func laid(over host: Register, by own: Register) -> Register {
+        let standing = host.versions.filter { own.version($0.dot) != nil || !self.context.covers($0.dot) }
+        let context = standing.reduce(into: self.context) { context, version in
             context.merge(version.past)
             context.insert(version.dot)
         }
-        return Register(versions: (versions + standing).sorted { $0.dot < $1.dot }, context: context)
+        return host.joined(with: Register(versions: (versions + standing).sorted { $0.dot < $1.dot }, context: context))
     }
 }
 

@@ -45,8 +45,7 @@ extension Register {
             context.merge(version.past)
             context.insert(version.dot)
         })
-        let standing = versions.filter { told?.version($0.dot) != nil }
-        return Regained(register: told?.joined(with: register.beside(standing)) ?? register, written: kept.count)
+        return Regained(register: told.map { register.laid(over: $0, by: self) } ?? register, written: kept.count)
     }
 }
 

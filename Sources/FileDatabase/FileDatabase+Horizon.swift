@@ -155,15 +155,15 @@ extension FileDatabase {
     ///
     /// - Parameters:
     ///   - root: of the other node's files, all of whose objects are here.
-    ///   - acknowledged: for each node, up to when others have its writes; nil for one that they have not heard of, whose writes may
-    ///     have been deleted up to the horizon.
+    ///   - acknowledged: for each node, up to when others have its writes; nil for one that they have not heard of.
+    ///   - since: up to when others have all that this node had.
     ///   - horizon: up to which the other node has dropped deletions.
     ///   - latest: the latest timestamp in the other node's files.
     ///   - incarnation: of the new writes, a fresh one.
     /// - Returns: how many writes were kept.
     public func startOver(
-        with root: ContentHash, acknowledged: @escaping @Sendable (NodeID) -> Timestamp?, horizon: Timestamp, latest: Timestamp,
-        incarnation: UInt32
+        with root: ContentHash, acknowledged: @escaping @Sendable (NodeID) -> Timestamp?, since: Timestamp, horizon: Timestamp,
+        latest: Timestamp, incarnation: UInt32
     ) async throws -> Int {
         try await write { draft in
             let mine = try draft.settled(.files)
@@ -173,7 +173,7 @@ extension FileDatabase {
             // Apart from the draft, which gives out the new names meanwhile.
             var nodes = draft.nodes
             let (files, kept) = try theirs.keeping(
-                unsyncedOf: mine, acknowledged: acknowledged, purgedUpTo: horizon, in: &nodes) { draft.nextDot() }
+                unsyncedOf: mine, acknowledged: acknowledged, since: since, purgedUpTo: horizon, in: &nodes) { draft.nextDot() }
             draft.nodes = nodes
             draft.setHorizon(horizon)
             draft.replace(.files, with: files)

@@ -9,14 +9,14 @@ extension Subtree {
     ///
     /// - Parameters:
     ///   - mine: the directory of the node that was away.
-    ///   - acknowledged: for each node, up to when others have its writes; nil for one that they have not heard of, whose writes may
-    ///     have been deleted up to the horizon.
+    ///   - acknowledged: for each node, up to when others have its writes; nil for one that they have not heard of.
+    ///   - since: up to when others have all that this node had.
     ///   - horizon: up to which deletions have been dropped here.
     ///   - nextDot: names for the new writes.
     /// - Returns: the directory, and how many writes were kept.
     public func keeping(
-        unsyncedOf mine: Subtree, acknowledged: (NodeID) -> Timestamp?, purgedUpTo horizon: Timestamp, in store: inout some NodeStore,
-        nextDot: () -> Dot
+        unsyncedOf mine: Subtree, acknowledged: (NodeID) -> Timestamp?, since: Timestamp, purgedUpTo horizon: Timestamp,
+        in store: inout some NodeStore, nextDot: () -> Dot
     ) throws -> (subtree: Subtree, kept: Int) {
         var kept = 0
         var edits: [TreeEdit] = []
@@ -27,14 +27,13 @@ extension Subtree {
             let before = difference.before
             let renewed = register.renewed(
                 where: { version in
-                    guard version.dot.timestamp > acknowledged(version.dot.actor.node) ?? horizon else { return false }
+                    guard version.dot.timestamp > acknowledged(version.dot.actor.node) ?? since else { return false }
                     // To delete what is not there is nothing.
                     return before.map { !$0.context.covers(version.dot) } ?? !version.value.isTombstone
                 },
                 acknowledged: acknowledged, after: before == nil ? horizon : .zero, nextDot: nextDot)
             if let renewed {
-                let standing = register.versions.filter { before?.version($0.dot) != nil }
-                result = result?.joined(with: renewed.beside(standing)) ?? renewed
+                result = before.map { renewed.laid(over: $0, by: register) } ?? renewed
                 kept += renewed.versions.count
             }
             result = result?.purged(upTo: horizon)

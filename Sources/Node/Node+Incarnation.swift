@@ -55,28 +55,22 @@ extension Node {
     func startOver(from link: PeerLink, _ roots: PeerRoots, _ told: Acknowledgement, _ report: inout SyncReport) async throws {
         guard let peer = link.nodeID else { return }
         let documents = try horizonDocuments()
-        let horizon = documents.horizon
         // One that was away as well may start over, too, and rely on this node for what it had from here.
         var acknowledged = told.seen
         for (member, document) in documents.seen where member != id && documents.listed[member] == document.incarnation {
             acknowledged.merge(document.vector)
         }
         let others = acknowledged
-        let own = id
         let hold = database.holdObjects()
         defer { hold.end() }
         let session = PullSession(
             node: self, link: link, pull: Pull(local: database.head.commit.files.root, remote: roots.files, horizon: latestAccepted))
         let latest = try await session.run()
-        // What was written behind the horizon by one that nobody there has heard of would come back, had it been deleted since.
-        guard try await peerStatus(link).horizon ?? "" <= Node.words(forHorizon: horizon) ?? "" else {
-            throw NodeError(.conflict, "old deletions were dropped in the meantime; sync again")
-        }
         let number = Incarnation.fresh(after: incarnation, randomness)
         try await database.threads.run { [directory = database.directory, number] in try Incarnation.change(to: number, in: directory) }
         let kept = try await database.startOver(
-            with: roots.files, acknowledged: { $0 == own ? others[$0] : others.times[$0] }, horizon: horizon,
-            latest: latest, incarnation: number)
+            with: roots.files, acknowledged: { others.times[$0] }, since: others[id], horizon: documents.horizon, latest: latest,
+            incarnation: number)
         horizonState.withLock { state in
             state.seen = told.seen
             state.seen.note(peer, roots.clock)

@@ -40,6 +40,8 @@ private struct PushTicket {
     var scope: ContentHash
     var stamp: [UInt8]
     var issuedAt: UInt64
+    /// The one that the parts were looked at under.
+    var horizon: Timestamp
     var latest: UInt64
     var entries: UInt64
 
@@ -48,13 +50,13 @@ private struct PushTicket {
         encoder.write(staged)
         encoder.write(scope)
         encoder.write(stamp)
-        for number in [issuedAt, latest, entries] { encoder.write(number) }
+        for number in [issuedAt, horizon.rawValue, latest, entries] { encoder.write(number) }
         return encoder.bytes
     }
 
-    init(staged: ContentHash, scope: ContentHash, stamp: [UInt8], issuedAt: UInt64, latest: UInt64, entries: UInt64) {
+    init(staged: ContentHash, scope: ContentHash, stamp: [UInt8], issuedAt: UInt64, horizon: Timestamp) {
         (self.staged, self.scope, self.stamp) = (staged, scope, stamp)
-        (self.issuedAt, self.latest, self.entries) = (issuedAt, latest, entries)
+        (self.issuedAt, self.horizon, latest, entries) = (issuedAt, horizon, 0, 0)
     }
 
     init(decoding bytes: [UInt8]) throws {
@@ -63,6 +65,7 @@ private struct PushTicket {
         scope = try decoder.readHash()
         stamp = Array(bytes[try decoder.readByteString(limit: PushTicket.stampSize)])
         issuedAt = try decoder.readInteger()
+        horizon = Timestamp(rawValue: try decoder.readInteger())
         latest = try decoder.readInteger()
         entries = try decoder.readInteger()
         try decoder.finish()
@@ -90,7 +93,8 @@ extension Node {
             let stamp = turn.stamp.withLock { $0 }
             let scope = scopeName(of: caller, tree: tree)
             var ticket = PushTicket(
-                staged: Subtree.empty.root, scope: scope, stamp: stamp, issuedAt: UInt64(clock.date.timeIntervalSince1970), latest: 0, entries: 0)
+                staged: Subtree.empty.root, scope: scope, stamp: stamp, issuedAt: UInt64(clock.date.timeIntervalSince1970),
+                horizon: tree == .files ? database.horizon : .zero)
             if !part.ticket.isEmpty { ticket = try open(part.ticket, for: caller, like: ticket) }
             let start = ticket
             let answer = try await database.threads.run { [self] in try stage(part, tree, from: caller, node, onto: start) }
@@ -102,7 +106,7 @@ extension Node {
             // Whatever becomes of it, what was looked at before counts no more.
             turn.stamp.withLock { $0 = randomness.bytes(PushTicket.stampSize) }
             let result = try await database.join(
-                next.staged, into: tree, latest: Timestamp(rawValue: next.latest), cause: "push by \(node.short)")
+                next.staged, into: tree, latest: Timestamp(rawValue: next.latest), under: next.horizon, cause: "push by \(node.short)")
             var cursor: [UInt8]?
             if let known = opened(part.cursor, for: caller), known.root == result.before {
                 cursor = sealed(ScopeCursor(root: result.after, scope: known.scope), for: caller)
@@ -123,7 +127,7 @@ extension Node {
 
     private func open(_ sealed: [UInt8], for caller: Principal, like fresh: PushTicket) throws -> PushTicket {
         guard let bytes = seal.open(sealed, .ticket, for: caller), let ticket = try? PushTicket(decoding: bytes),
-            ticket.scope == fresh.scope, ticket.stamp == fresh.stamp,
+            ticket.scope == fresh.scope, ticket.stamp == fresh.stamp, ticket.horizon == fresh.horizon,
             fresh.issuedAt <= ticket.issuedAt + UInt64(PushTicket.lifetime)
         else { throw NodeError(.conflict, "the push was begun too long ago, under other rules, or another came in between; begin it anew") }
         return ticket
@@ -142,8 +146,10 @@ extension Node {
         guard let staged = try database.subtree(ticket.staged) else {
             throw NodeError(.conflict, "the parts that were sent before are not here any more; begin the push anew")
         }
+        // Where this node itself was away, it does not know what was deleted.
+        let forgotten = try caller.isTrusted && isLeftBehind() ? .zero : ticket.horizon
         var vetting = PushVetting(node: self, caller: caller, view: view, tree: tree, rules: RegisterVetting(
-            rules: caller.rules, node: node, horizon: latestAccepted, forgotten: tree == .files ? database.horizon : .zero))
+            rules: caller.rules, node: node, horizon: latestAccepted, forgotten: forgotten))
         var refusals: [Refusal] = []
         var missing: [ContentHash] = []
         for record in part.records where refusals.count < Node.maximumTold && missing.count < Node.maximumTold {

@@ -22,7 +22,11 @@ extension Node {
         let isVetted = try isVetted(at: link) || !told.full
         // Before the trees are looked at, which hold all of it.
         let acknowledgement = try acknowledgement()
-        if !isVetted { try await push(.system, to: link, PushRules(rules: .everything, node: nil), &report) }
+        if !isVetted {
+            try await push(.system, to: link, PushRules(rules: .everything, node: nil), &report)
+            // It takes the cluster's state before it gives anything to anybody.
+            if try isLeftBehind() { return }
+        }
         var rules = told.ruleSet
         if let paths = link.state.withLock({ $0.syncPaths }) { rules = rules.limited(to: try paths.map { try Glob($0) }) }
         if isVetted { try await renewUnshown(to: link, rules) }

@@ -115,16 +115,11 @@ extension Node {
             virtualTime: clock.date.rfc3339, clockSettled: clock.isSettled, files: sums?.files, bytes: sums?.bytes,
             conflicts: sums?.conflicts, pullsFromCaller: caller.flatMap { pulls(from: $0) }, version: Node.version,
             uptimeSeconds: Double(seconds) + Double(attoseconds / 1_000_000_000) / 1e9,
-            horizon: Node.words(forHorizon: horizon),
+            horizon: horizon == .zero ? nil : Date(timeIntervalSince1970: Double(horizon.microseconds) / 1e6).rfc3339,
             care: seesAll ? careStatus : nil,
             horizonWaitsFor: seesAll ? horizonState.withLock { $0.waitsFor.map(\.description) } : nil, tombstones: sums?.tombstones, whole: isWhole,
             clock: acknowledgement.map { $0.seen[id].rawValue }, caughtUp: acknowledgement?.caughtUp.rawValue,
             seen: acknowledgement?.seen.encoded, own: isFullPeer ? own : nil)
-    }
-
-    /// A horizon as a status tells it: two of them are in the order of their texts. Nil where nothing was ever dropped.
-    static func words(forHorizon horizon: Timestamp) -> String? {
-        horizon == .zero ? nil : Date(timeIntervalSince1970: Double(horizon.microseconds) / 1e6).rfc3339
     }
 
     /// Whether this node takes a caller's changes by itself; nil for one that is no node.

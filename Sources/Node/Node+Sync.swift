@@ -209,8 +209,6 @@ extension Node {
         var isWhole: Bool
         /// What the peer has; all of it is in `roots`.
         var told: Acknowledgement
-        /// As `Node.words(forHorizon:)` has it.
-        var horizon: String?
     }
 
     func peerStatus(_ link: PeerLink) async throws -> PeerStatus {
@@ -235,7 +233,7 @@ extension Node {
         }
         let told = Acknowledgement(
             seen: SeenVector(encoded: status.seen ?? [:]), caughtUp: Timestamp(rawValue: status.caughtUp ?? 0))
-        return PeerStatus(roots: roots, clockSettled: status.clockSettled, isWhole: status.whole ?? false, told: told, horizon: status.horizon)
+        return PeerStatus(roots: roots, clockSettled: status.clockSettled, isWhole: status.whole ?? false, told: told)
     }
 
     /// A peer that cannot connect to this node keeps what it has until it pulls by itself; that is no failure of this sync.

@@ -91,6 +91,10 @@ public struct ClusterRun: Sendable {
             var faults = Faults(world: world, machines: machines, random: SplitMix64(seed: seed &+ 4))
             await faults.run()
         }
+        let outage = features.hasOutage ? Task {
+            var outage = Outage(world: world, machines: machines, random: SplitMix64(seed: seed &+ 8))
+            await outage.run()
+        } : nil
         await withTaskGroup(of: Void.self) { group in
             let count = machines.count + random.below(machines.count)
             for number in 0..<count {
@@ -112,6 +116,11 @@ public struct ClusterRun: Sendable {
         }
         faults.cancel()
         await faults.value
+        if let outage {
+            world.network.heal()
+            if world.failure != nil { outage.cancel() }
+            await outage.value
+        }
         if world.failure == nil { await agree(world, machines) }
         for machine in machines { machine.stop() }
     }

@@ -123,6 +123,25 @@ struct Faults {
     }
 }
 
+/// A site whose line is down for longer than deletions are kept. People in it go on together.
+struct Outage {
+    let world: World
+    let machines: [Machine]
+    var random: SplitMix64
+
+    mutating func run() async {
+        guard (try? await world.scheduler.wait(UInt64(random.below(8_000 * world.features.pause)))) != nil else { return }
+        // Two neighbours, without which the others still reach each other.
+        let first = random.once(in: 2) ? 0 : machines.count - 2
+        let site = [first, first + 1]
+        world.note("nodes \(first) and \(first + 1) are cut off for long")
+        world.network.cutForLong(site, from: machines.indices.filter { !site.contains($0) })
+        _ = try? await world.scheduler.wait(UInt64(Features.retention * 1_000_000 + random.below(Features.retention * 2_000_000)))
+        world.note("nodes \(first) and \(first + 1) are back")
+        world.network.endLongCut()
+    }
+}
+
 /// Somebody who copies a machine, and later puts it back.
 private struct Backup {
     let world: World

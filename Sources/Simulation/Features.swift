@@ -27,6 +27,8 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
     public var hasOldCopies: Bool
     /// Whether deletions are kept for seconds only, and machines are away for longer.
     public var dropsDeletions: Bool
+    /// Whether a site of two machines is cut off from all others for longer than that.
+    public var hasOutage: Bool
     /// Whether somebody has a key with rules, and tries what it opens.
     public var hasProber: Bool
     /// Whether states are named, and files put back to what they were in them.
@@ -71,6 +73,8 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
         hasSnapshots = random.once(in: rare)
         collects = random.once(in: rare)
         flipsBits = random.once(in: rare)
+        // The others must be more than half, and still reach each other.
+        hasOutage = dropsDeletions && nodes >= 5 && topology != .star && random.once(in: 2)
     }
 
     /// The same with one thing less, the most telling first.
@@ -82,7 +86,7 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
             if reduced != self { result.append(reduced) }
         }
         add { $0.operations = max(10, $0.operations / 2) }
-        add { $0.nodes = max(2, $0.nodes - 1) }
+        add { $0.nodes = max($0.hasOutage ? 5 : 2, $0.nodes - 1) }
         add { $0.hasCrashes = false }
         add { $0.hasPartitions = false }
         add { $0.hasBadWeather = false }
@@ -95,7 +99,8 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
         add { $0.hasPartialMember = false }
         add { $0.hasHiddenNodes = false }
         add { $0.hasOldCopies = false }
-        add { $0.dropsDeletions = false }
+        add { $0.hasOutage = false }
+        add { $0.dropsDeletions = false; $0.hasOutage = false }
         add { $0.hasProber = false }
         add { $0.hasSnapshots = false }
         add { $0.collects = false }
@@ -110,7 +115,7 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
             (hasPartitions, "partitions"), (hasCrashes, "crashes"), (hasBadWeather, "bad weather"), (hasWrongClocks, "wrong clocks"),
             (hasFullDisks, "full disks"), (movesThings, "moves"), (resolvesConflicts, "resolving"), (hasLargeFiles, "large files"),
             (switchesAtCalls, "turns at calls"), (hasPartialMember, "a partial member"), (hasHiddenNodes, "hidden nodes"),
-            (hasOldCopies, "old copies"), (dropsDeletions, "absences"), (hasProber, "a prober"),
+            (hasOldCopies, "old copies"), (dropsDeletions, "absences"), (hasOutage, "an outage"), (hasProber, "a prober"),
             (hasSnapshots, "snapshots"), (collects, "collections"), (flipsBits, "flipped bits"),
         ]
         let names = flags.filter(\.0).map(\.1).joined(separator: ", ")

@@ -127,6 +127,8 @@ final class Machine: Sendable {
     /// Starts it and lets it meet its peers, if it is off.
     func switchOn() {
         guard !isRunning else { return }
+        // It was stopped before the power cut that was to come.
+        if isBroken { repair() }
         do {
             try start()
             node?.goLive()

@@ -204,6 +204,11 @@ struct Model {
         }
         for index in arrived { known.formUnion(everythingBehind(index)) }
         seen[node][path] = known
+        // What another request of the same commit wrote over is there no more.
+        if occasion == .startingOver, created.count == renamed.count,
+           let lost = lostAlone(among: shownBefore, by: node, but: versions) {
+            return "\(path) on node \(node): acknowledged version \(writes[lost].dot) of its own, which nobody else had, is gone after a long absence"
+        }
         return check(shown, winner: winner, known, at: path, on: node)
     }
 
@@ -227,6 +232,19 @@ struct Model {
         let own = candidates.filter { writes[$0].dot.actor.node == version.dot.actor.node }
         let found = own.isEmpty && occasion == .startingOver ? candidates : own
         return found.max { writes[$0].dot < writes[$1].dot }
+    }
+
+    /// What a node wrote itself, whose content it shows no more though nobody who counts had heard of it.
+    private func lostAlone(among before: WriteSet, by node: Int, but versions: [Shown]) -> Int? {
+        before.first { index in
+            let write = writes[index]
+            guard write.isAcknowledged, write.content.rank == 1, nodes[write.dot.actor.node] == node,
+                  !versions.contains(where: { $0.content == write.content }) else { return false }
+            return !seen.indices.contains { other in
+                other != node && !lapsed.contains(other)
+                    && (seen[other][write.path]?.contains(index) == true || forgotten[other][write.path]?.contains(index) == true)
+            }
+        }
     }
 
     private mutating func check(_ shown: Set<Dot>, winner: Dot?, _ known: WriteSet, at path: String, on node: Int) -> String? {

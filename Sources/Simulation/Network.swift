@@ -35,6 +35,8 @@ final class Network: Sendable {
     private struct State {
         var servers: [String: (index: Int, server: InProcessServer)] = [:]
         var blocked: Set<Direction> = []
+        /// Ways that stay blocked whatever else is healed.
+        var cutForLong: Set<Direction> = []
         /// When a machine last came, went, or was cut off.
         var disturbed: [Int: UInt64] = [:]
         /// When the network last became whole.
@@ -105,6 +107,20 @@ final class Network: Sendable {
         }
     }
 
+    /// Cuts a site off from all others, until that is ended.
+    func cutForLong(_ site: [Int], from others: [Int]) {
+        let directions = site.flatMap { index in others.flatMap { [Direction(from: index, to: $0), Direction(from: $0, to: index)] } }
+        state.withLock { $0.cutForLong.formUnion(directions) }
+    }
+
+    func endLongCut() {
+        let now = scheduler.now
+        state.withLock { state in
+            state.cutForLong = []
+            state.healed = now
+        }
+    }
+
     func block(_ direction: Direction) { state.withLock { _ = $0.blocked.insert(direction) } }
 
     /// - Parameter span: microseconds for which it stays so.
@@ -117,12 +133,12 @@ final class Network: Sendable {
     func wasDisturbed(_ index: Int, within span: UInt64) -> Bool {
         let now = scheduler.now
         return state.withLock { state in
-            state.servers[Network.address(of: index)] == nil || !state.blocked.isEmpty || state.weather.losesOneIn > 0
+            state.servers[Network.address(of: index)] == nil || !state.blocked.isEmpty || !state.cutForLong.isEmpty || state.weather.losesOneIn > 0
                 || now <= (state.disturbed[index] ?? 0) + span || now <= state.healed + span
         }
     }
 
-    /// Ends all cuts and all bad weather.
+    /// Ends all bad weather, and all cuts but those for long.
     func heal() {
         let now = scheduler.now
         state.withLock { state in
@@ -156,7 +172,7 @@ final class Network: Sendable {
             return (delay, weather.losesOneIn > 0 && state.random.once(in: weather.losesOneIn))
         }
         try await scheduler.wait(delay)
-        return !isLost && !state.withLock { $0.blocked.contains(direction) }
+        return !isLost && !state.withLock { $0.blocked.contains(direction) || $0.cutForLong.contains(direction) }
     }
 
     private func server(at address: String) -> (index: Int, server: InProcessServer)? {

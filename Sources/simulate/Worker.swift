@@ -17,6 +17,8 @@ struct Worker {
     /// On a thread with a deep stack, since trees are walked by recursion.
     static func outcome(_ seed: UInt64, _ features: Features, keepsTrace: Bool) throws -> ClusterRun.Outcome {
         let directory = scratchDirectory()
+        // A run that was killed, in a process of the same number, has left its files there.
+        try? FileManager.default.removeItem(atPath: directory)
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: directory) }
         nonisolated(unsafe) var outcome: ClusterRun.Outcome?

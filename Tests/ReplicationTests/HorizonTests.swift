@@ -195,7 +195,7 @@ struct HorizonTests {
         let now = world.now
         let limit = host.seen[absent.actor.node]
         let (tree, kept) = try host.tree.keeping(
-            unsyncedOf: absent.tree, acknowledged: { $0 == absent.actor.node ? limit : host.seen.times[$0] }, purgedUpTo: host.horizon,
+            unsyncedOf: absent.tree, acknowledged: { host.seen.times[$0] }, since: limit, purgedUpTo: host.horizon,
             in: &world.nodes
         ) { Dot(timestamp: clock.tick(microseconds: now), actor: actor) }
         let there = try world.visible(host.tree)
@@ -233,7 +233,7 @@ struct HorizonTests {
         let tree = try Subtree.empty.applying([TreeEdit(path, .set(theirs))], in: &nodes)
         let absent = try Subtree.empty.applying([TreeEdit(path, .set(mine))], in: &nodes)
         let (result, kept) = try tree.keeping(
-            unsyncedOf: absent, acknowledged: { $0 == own.node ? .zero : Timestamp(microseconds: 25) }, purgedUpTo: Timestamp(microseconds: 5), in: &nodes
+            unsyncedOf: absent, acknowledged: { $0 == own.node ? .zero : Timestamp(microseconds: 25) }, since: .zero, purgedUpTo: Timestamp(microseconds: 5), in: &nodes
         ) {
             time += 1
             return dot(time, Actor(node: own.node, incarnation: 7))
@@ -283,7 +283,7 @@ struct HorizonTests {
         let tree = try Subtree.empty.applying([TreeEdit(path, .set(theirs))], in: &nodes)
         let absent = try Subtree.empty.applying([TreeEdit(path, .set(mine))], in: &nodes)
         let (result, kept) = try tree.keeping(
-            unsyncedOf: absent, acknowledged: { _ in Timestamp(microseconds: 25) }, purgedUpTo: Timestamp(microseconds: 5), in: &nodes,
+            unsyncedOf: absent, acknowledged: { _ in Timestamp(microseconds: 25) }, since: .zero, purgedUpTo: Timestamp(microseconds: 5), in: &nodes,
             nextDot: next)
         let register = try #require(try result.entry(at: path, in: nodes)?.register)
         #expect(kept == 1)
@@ -295,6 +295,31 @@ struct HorizonTests {
             over: loser, had: theirs.context, own: own.node, after: .zero, where: { _ in true }, nextDot: next)?.register)
         #expect(regained.winner.value == mine.winner.value)
         #expect(regained.losers.map(\.value) == mine.losers.map(\.value))
+    }
+
+    @Test("What another node has stays where a node starts over that had lost it to a write which it does not bring along")
+    func whatIsNotReplaced() throws {
+        let (host, third, fourth, own) = (Actor.numbered(1), Actor.numbered(3), Actor.numbered(4), Actor.numbered(2))
+        func dot(_ time: UInt64, _ actor: Actor) -> Dot { Dot(timestamp: Timestamp(microseconds: time), actor: actor) }
+        func link(_ target: String) -> Value { .symlink(target: target) }
+        let loser = Register(Version(dot: dot(10, host), past: VersionVector(), value: link("loser")))
+        let winner = Register(Version(dot: dot(15, third), past: VersionVector(), value: link("winner")))
+        let theirs = loser.joined(with: winner).writing(link("over the winner"), at: dot(20, third))
+        #expect(theirs.versions.count == 2)
+        // Another wrote over the loser, and the node beside all that.
+        let mine = loser.writing(link("over the loser"), at: dot(25, fourth)).joined(with: theirs)
+            .joined(with: Register(Version(dot: dot(30, own), past: VersionVector(), value: link("own"))))
+        #expect(mine.versions.count == 3)
+        var nodes = MemoryNodes()
+        let path = TreePath.root.appending("f")
+        let tree = try Subtree.empty.applying([TreeEdit(path, .set(theirs))], in: &nodes)
+        let absent = try Subtree.empty.applying([TreeEdit(path, .set(mine))], in: &nodes)
+        let (result, kept) = try tree.keeping(
+            unsyncedOf: absent, acknowledged: { _ in Timestamp(microseconds: 28) }, since: .zero, purgedUpTo: Timestamp(microseconds: 5), in: &nodes
+        ) { dot(101, Actor(node: own.node, incarnation: 7)) }
+        let register = try #require(try result.entry(at: path, in: nodes)?.register)
+        #expect(kept == 1)
+        #expect(Set(register.versions.map(\.value)) == [link("loser"), link("over the winner"), link("own")])
     }
 
     @Test("Nobody is declared silent by a minority, nor because one in the middle hears of both sides")

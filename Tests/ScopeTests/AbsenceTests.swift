@@ -7,7 +7,7 @@ import Testing
 /// Members that are cut off for longer than deletions are kept.
 @Suite("Long absences")
 struct AbsenceTests {
-    @Test("What two wrote that were cut off together is there when both are back, and what their desks wrote lately")
+    @Test("What two wrote that were cut off together is there when both are back, and what their desks wrote")
     func cutOffTogether() async throws {
         try await withLab(retention: .milliseconds(300)) { lab in
             let a = try await lab.node("a", founds: true)
@@ -21,6 +21,9 @@ struct AbsenceTests {
             try await x.put("by x", at: "/x")
             try await y.put("by y", at: "/y")
             try await y.put("by y", at: "/kept")
+            let (desk, _) = try await lab.client("desk", of: "x", rules: [(path: "/**", allow: Permission.allCases)])
+            try await desk.put("by a desk", at: "/desk")
+            try await desk.sync()
             _ = try await x.database.delete(TreePath("/a"))
             _ = try await a.database.delete(TreePath("/gone"))
             // Both sides look whom they miss. Only one of them is the greater.
@@ -35,9 +38,6 @@ struct AbsenceTests {
             #expect(x.database.head.commit.files.aggregates.tombstones > 0)
             #expect(try x.isLeftBehind() == false)
             #expect(try await y.text("/x") == "by x")
-            let (desk, _) = try await lab.client("desk", of: "x", rules: [(path: "/**", allow: Permission.allCases)])
-            try await desk.put("by a desk", at: "/desk")
-            try await desk.sync()
             lab.endCuts()
             for _ in 0..<5 { for node in home + site { _ = try await node.trigger() } }
             for node in home + site {
