@@ -222,6 +222,8 @@ public struct ClusterRun: Sendable {
     private func checkMessages(_ machines: [Machine], _ world: World) async {
         guard world.failure == nil else { return }
         let links = UInt64(machines.count * (machines.count - 1))
+        // What was asked while the network was cut times out, and what snapshots hold is fetched once the two have met again.
+        try? await world.scheduler.wait(40_000_000)
         var before = world.network.requests
         try? await world.scheduler.wait(40_000_000)
         let idle = world.network.requests - before

@@ -27,14 +27,7 @@ struct AbsenceTests {
             _ = try await x.database.delete(TreePath("/a"))
             _ = try await a.database.delete(TreePath("/gone"))
             // Both sides look whom they miss. Only one of them is the greater.
-            for _ in 0..<500 where a.database.head.commit.files.aggregates.tombstones > 0 {
-                for node in home + site {
-                    _ = try await node.trigger()
-                    await node.tendHorizon()
-                }
-                try await Task.sleep(for: .milliseconds(10))
-            }
-            #expect(a.database.head.commit.files.aggregates.tombstones == 0)
+            try await dropDeletions(at: a, all: home + site)
             #expect(x.database.head.commit.files.aggregates.tombstones > 0)
             #expect(try x.isLeftBehind() == false)
             #expect(try await y.text("/x") == "by x")
@@ -50,5 +43,46 @@ struct AbsenceTests {
                 #expect(node.database.head.commit.files.aggregates.conflicts == 0)
             }
         }
+    }
+
+    @Test("What was deleted while a member was cut off does not come back when it pushes before it has pulled")
+    func pushOfTheCutOff() async throws {
+        try await withLab(retention: .milliseconds(300)) { lab in
+            let a = try await lab.node("a", founds: true)
+            let home = [a, try await lab.node("b", joining: "a"), try await lab.node("c", joining: "a")]
+            let x = try await lab.node("x", joining: "a")
+            for path in ["/gone", "/kept"] { try await a.put("as it was", at: path) }
+            for node in home + [x] { try await node.sync() }
+            lab.cut(["x"], from: ["a", "b", "c"])
+            try await x.put("by x", at: "/x")
+            _ = try await a.database.delete(TreePath("/gone"))
+            try await dropDeletions(at: a, all: home + [x])
+            lab.endCuts()
+            let link = try #require(x.allLinks().first { $0.nodeID == a.id })
+            try await x.meet(link)
+            var report = SyncReport(nodeID: nil, address: link.address, ok: false)
+            do {
+                try await x.push(to: link, &report)
+                Issue.record("the push was taken")
+            } catch let error as NodeError {
+                #expect(error.code == .conflict)
+                #expect(error.reason.contains("deleted longer ago"))
+            }
+            #expect(try a.paths() == ["/kept"])
+            for _ in 0..<5 { for node in home + [x] { _ = try await node.trigger() } }
+            for node in home + [x] { #expect(try node.paths() == ["/kept", "/x"]) }
+        }
+    }
+
+    /// Lets everybody sync and look after deletions until a node has dropped them.
+    private func dropDeletions(at node: Node, all: [Node]) async throws {
+        for _ in 0..<500 where node.database.head.commit.files.aggregates.tombstones > 0 {
+            for other in all {
+                _ = try await other.trigger()
+                await other.tendHorizon()
+            }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        #expect(node.database.head.commit.files.aggregates.tombstones == 0)
     }
 }
