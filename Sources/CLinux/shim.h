@@ -26,9 +26,11 @@ static inline long pando_file_system_type(int descriptor) {
     return fstatfs(descriptor, &status) == 0 ? (long)status.f_type : 0;
 }
 
-/* M_ARENA_MAX of mallopt(3), which a C library without arenas does not have. */
+/* M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3), which a C library without arenas does not have. */
 #ifdef __GLIBC__
 #define PANDO_M_ARENA_MAX (-8)
+#define PANDO_M_MMAP_THRESHOLD (-3)
+#define PANDO_M_TRIM_THRESHOLD (-1)
 extern int mallopt(int parameter, int value);
 #endif
 #endif

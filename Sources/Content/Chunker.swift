@@ -78,19 +78,23 @@ public struct Chunker: Sendable {
             }
             return nil
         }
-        // Two steps at a time: what the second adds is made beside the first, so that the chain from one hash to the next is
-        // half as long.
-        while end - next >= 2 {
-            let first = gear[Int(next[0])]
-            let second = gear[Int(next[1])]
-            let odd = rolling << 1 &+ first
-            rolling = rolling << 2 &+ (first << 1 &+ second)
-            if odd & mask == 0 {
-                rolling = odd
-                return next - memory + 1
-            }
-            next += 2
-            if rolling & mask == 0 { return next - memory }
+        // Four steps at a time: what they add is summed up beside the chain from one hash to the next, which is then a shift and a sum for
+        // four bytes.
+        while end - next >= 4 {
+            let sum1 = gear[Int(next[0])]
+            let sum2 = sum1 << 1 &+ gear[Int(next[1])]
+            let sum3 = sum2 << 1 &+ gear[Int(next[2])]
+            let sum4 = sum3 << 1 &+ gear[Int(next[3])]
+            let hash1 = rolling << 1 &+ sum1
+            let hash2 = rolling << 2 &+ sum2
+            let hash3 = rolling << 3 &+ sum3
+            let hash4 = rolling << 4 &+ sum4
+            if hash1 & mask == 0 { return next - memory + 1 }
+            if hash2 & mask == 0 { return next - memory + 2 }
+            if hash3 & mask == 0 { return next - memory + 3 }
+            if hash4 & mask == 0 { return next - memory + 4 }
+            rolling = hash4
+            next += 4
         }
         while next < end {
             rolling = rolling << 1 &+ gear[Int(next.pointee)]

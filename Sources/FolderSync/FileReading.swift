@@ -31,7 +31,8 @@ enum ReadingOutcome: Sendable {
 }
 
 extension FileReading {
-    private static let bufferSize = 4 << 20
+    /// Some chunks, so that they are hashed together, and no more than stays in a processor's cache.
+    private static let bufferSize = 2 << 20
     /// In microseconds; file systems count in steps of up to ten milliseconds.
     private static let clockTick: UInt64 = 20_000
 
@@ -96,13 +97,17 @@ extension FileReading {
         var start = 0
         var scanned = 0
         var end = 0
-        func add(_ range: Range<Int>) {
-            let bytes = UnsafeRawBufferPointer(rebasing: buffer[range])
-            let hash = ContentHash(of: .chunk, bytes)
-            chunks.append(Chunk(hash: hash, offset: offset, size: UInt32(range.count)))
-            offset += UInt64(range.count)
-            // A builder throws only what its sink throws.
-            try? manifest.append(chunk: hash, size: range.count) { objects.append(PreparedObject(.manifest, $1, hash: $0)) }
+        // Chunks of the buffer that are to be hashed, together.
+        var cuts: [Range<Int>] = []
+        func addCuts() {
+            let hashes = ContentHash.several(of: cuts.map { (.chunk, UnsafeRawBufferPointer(rebasing: buffer[$0])) })
+            for (range, hash) in zip(cuts, hashes) {
+                chunks.append(Chunk(hash: hash, offset: offset, size: UInt32(range.count)))
+                offset += UInt64(range.count)
+                // A builder throws only what its sink throws.
+                try? manifest.append(chunk: hash, size: range.count) { objects.append(PreparedObject(.manifest, $1, hash: $0)) }
+            }
+            cuts.removeAll(keepingCapacity: true)
         }
         while true {
             if start > 0 {
@@ -122,15 +127,17 @@ extension FileReading {
                         scanned = end
                         break
                     }
-                    add(start..<scanned + length)
+                    cuts.append(start..<scanned + length)
                     start = scanned + length
                     scanned = start
                 }
             }
             if isAtEnd || count == 0 { break }
+            addCuts()
         }
         // The rest is the last chunk; a file of no bytes has one empty chunk.
-        if end > start || total == 0 { add(start..<end) }
+        if end > start || total == 0 { cuts.append(start..<end) }
+        addCuts()
         let content = (try? manifest.finish { objects.append(PreparedObject(.manifest, $1, hash: $0)) }) ?? .empty
         return FileReading(
             content: content, chunks: chunks, objects: objects, attributes: nil,

@@ -76,13 +76,15 @@ public final class HTTPTransport: Transport {
         let client = request.timeoutSeconds > HTTPTransport.silence ? clients.patient : clients.http
         let response = try await client.execute(message, timeout: .seconds(Int64(request.timeoutSeconds)))
         let pieces = Pieces(response.body.makeAsyncIterator())
-        return TransportResponse(status: Int(response.status.code), node: node, body: TransportBody { () async throws(TransportError) in
+        return TransportResponse(status: Int(response.status.code), node: node, body: TransportBody(reading: { take throws(TransportError) in
             do {
-                return try await pieces.next().map { Array($0.readableBytesView) }
+                guard let piece = try await pieces.next() else { return false }
+                piece.withUnsafeReadableBytes(take)
+                return true
             } catch {
                 throw TransportError("the connection to \(address) broke: \(ConnectionFault.words(error))", isUnreachable: false)
             }
-        })
+        }))
     }
 
     /// A long body goes piece by piece: a second copy of megabytes costs more than to send them, most of it for memory that the system has to clear.

@@ -126,7 +126,7 @@ extension HTTPClient {
             channel.nioSSL_peerCertificate().flatMapThrowing { try check($0) }.flatMapErrorThrowing { error in
                 channel.close(promise: nil)
                 throw error
-            }
+            }.flatMap { channel.readLargePieces() }
         }
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
@@ -142,6 +142,16 @@ extension HTTPClient.Configuration {
         configuration.timeout.read = readTimeout
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connections
         configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.http1_1ConnectionDebugInitializer = { $0.readLargePieces() }
         return configuration
+    }
+}
+
+extension Channel {
+    /// Reads up to this at once where as much has come, since each piece has a long way through the library.
+    private static var largestPiece: Int { 256 << 10 }
+
+    fileprivate func readLargePieces() -> EventLoopFuture<Void> {
+        setOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 16 << 10, maximum: Self.largestPiece))
     }
 }

@@ -79,7 +79,7 @@ private struct ObjectIntake {
         batchBytes = 0
         inFlight.append(Task {
             try await database.threads.run {
-                let objects = try frames.map { try $0.checked() }
+                let objects = try ObjectIntake.checked(frames)
                 try database.store.append(objects)
                 return objects.map(\.hash)
             }
@@ -89,19 +89,16 @@ private struct ObjectIntake {
     private mutating func collect() async throws {
         hashes += try await inFlight.removeFirst().value
     }
-}
 
-extension ObjectFrame {
-    /// The object, once its bytes have been found to have its hash. One that came as it is gets compressed here.
-    fileprivate func checked() throws -> PreparedObject {
-        switch header.codec {
-        case .raw:
-            let object = PreparedObject(header.kind, stored)
-            guard object.hash == header.hash else { throw MalformedBytes("object \(header.hash) has other bytes than its hash says") }
+    /// The objects, once their bytes have been found to have their hashes. Those that came as they are get compressed here.
+    private static func checked(_ frames: [ObjectFrame]) throws -> [PreparedObject] {
+        let objects = try frames.map { frame in
+            guard let object = frame.object else { throw MalformedBytes("object \(frame.header.hash) was announced, but did not come") }
             return object
-        case .zstd:
-            return try PreparedObject(checking: header.hash, header.kind, .zstd, rawLength: header.rawLength, stored: stored)
-        case .absent: throw MalformedBytes("object \(header.hash) was announced, but did not come")
+        }
+        return try zip(objects, UncheckedObject.bytes(of: objects)).map { object, bytes in
+            guard let bytes else { throw MalformedBytes("object \(object.hash) has other bytes than its hash says") }
+            return object.codec == .raw ? PreparedObject(object.kind, bytes, hash: object.hash) : PreparedObject(checked: object)
         }
     }
 }

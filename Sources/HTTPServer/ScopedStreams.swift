@@ -50,18 +50,21 @@ struct ScopedStreams: Sendable {
             func send(_ bytes: [UInt8]) async throws {
                 try await writer.write(ByteBuffer(bytes: isPacked ? PackedRecords.pack(bytes) : bytes))
             }
-            var waiting = ChangeReader.head(cursor: next, isWhole: isWhole, horizon: horizon)
+            var head = ChangeReader.head(cursor: next, isWhole: isWhole, horizon: horizon)
             do {
-                while let records = try await database.threads.run({ try walk.next() }) {
-                    try await send(waiting)
-                    waiting = records
+                var isLast = false
+                while !isLast {
+                    let page = try await database.threads.run { try walk.next() }
+                    isLast = page.isLast
+                    // A short answer is one piece.
+                    try await send(head + page.records + (isLast ? ChangeReader.end : []))
+                    head = []
                 }
             } catch {
                 // The next one who asks finds it mended.
                 _ = await node.mend(after: error)
                 throw error
             }
-            try await send(waiting + ChangeReader.end)
             try await writer.finish(nil)
         })
     }
@@ -129,12 +132,13 @@ private final class ScopedChanges: @unchecked Sendable {
         self.tellsForgotten = tellsForgotten
     }
 
-    /// The next records; nil at the end. Blocks.
-    func next() throws -> [UInt8]? {
+    /// The next records, and whether they are the last. Blocks.
+    func next() throws -> (records: [UInt8], isLast: Bool) {
         let step = try self.step ?? begin()
         self.step = step
         var records: [UInt8] = []
-        while records.count < ScopedChanges.pageSize, let difference = try step() {
+        while records.count < ScopedChanges.pageSize {
+            guard let difference = try step() else { return (records, true) }
             guard rules.allows(.read, difference.path) else { continue }
             if let register = difference.after {
                 records += ChangeReader.record(difference.path, register)
@@ -143,7 +147,7 @@ private final class ScopedChanges: @unchecked Sendable {
                 records += ChangeReader.forgotten(difference.path)
             }
         }
-        return records.isEmpty ? nil : records
+        return (records, false)
     }
 
     private func begin() throws -> () throws -> TreeDifference? {

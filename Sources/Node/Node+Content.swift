@@ -38,11 +38,12 @@ public struct ArrivedChunk: Sendable {
         self.bytes = bytes
     }
 
-    fileprivate init(chunk: WantedChunk, checking frame: ObjectFrame) throws {
-        self.chunk = chunk
-        bytes = try PreparedObject(
-            checking: chunk.hash, .chunk, frame.header.codec == .zstd ? .zstd : .raw, rawLength: frame.header.rawLength, stored: frame.stored
-        ).raw()
+    /// - Throws: `MalformedBytes` where one has other bytes than its hash says.
+    fileprivate static func checked(_ arrived: [(chunk: WantedChunk, object: UncheckedObject)]) throws -> [ArrivedChunk] {
+        try zip(arrived, UncheckedObject.bytes(of: arrived.map(\.object))).map { arrived, bytes in
+            guard let bytes else { throw MalformedBytes("object \(arrived.chunk.hash) has other bytes than its hash says") }
+            return ArrivedChunk(chunk: arrived.chunk, bytes: bytes)
+        }
     }
 }
 
@@ -129,25 +130,29 @@ extension Node {
             .post, "/sync/scoped/objects?tree=files", to: link, body: ContentRequest(cursor: cursor, files: files).encoded())
         var reader = ObjectFrameReader()
         var count = 0
-        var arrived: [(chunk: WantedChunk, frame: ObjectFrame)] = []
+        var arrived: [(chunk: WantedChunk, object: UncheckedObject)] = []
         var bytes = 0
         func handOut() async throws {
-            let frames = arrived
+            let objects = arrived
             arrived = []
             bytes = 0
-            try await database.threads.run { try deliver(try frames.map { try ArrivedChunk(chunk: $0.chunk, checking: $0.frame) }) }
+            try await database.threads.run { try deliver(try ArrivedChunk.checked(objects)) }
         }
-        while let piece = try await response.body.next() {
-            link.state.withLock { $0.bytesReceived += UInt64(piece.count) }
-            for frame in try piece.withUnsafeBytes({ try reader.read($0) }) {
+        var received: UInt64 = 0
+        defer { link.state.withLock { $0.bytesReceived += received } }
+        while let frames = try await response.body.next({ piece in
+            received += UInt64(piece.count)
+            return try reader.read(piece)
+        }) {
+            for frame in frames {
                 guard count < wanted.count else { throw PullError(.malformed, "the peer answered with more than it was asked for") }
                 let chunk = wanted[count]
                 count += 1
-                if frame.header.codec == .absent { continue }
-                guard frame.header.kind == .chunk, frame.header.hash == chunk.hash, frame.header.rawLength == Int(chunk.size) else {
+                guard let object = frame.object else { continue }
+                guard object.kind == .chunk, object.hash == chunk.hash, object.rawLength == Int(chunk.size) else {
                     throw PullError(.malformed, "the peer answered with other objects than it was asked for")
                 }
-                arrived.append((chunk, frame))
+                arrived.append((chunk, object))
                 bytes += frame.header.rawLength
                 if bytes >= Node.deliverySize { try await handOut() }
             }

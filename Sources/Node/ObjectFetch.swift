@@ -45,7 +45,7 @@ struct ObjectFetch {
         let response = try await node.send(.post, route, to: link, body: body)
         var reader = ObjectFrameReader()
         var (objects, absent, damaged): ([Pull.Object], [ContentHash], [ContentHash]) = ([], [], [])
-        var batch: [ObjectFrame] = []
+        var batch: [UncheckedObject] = []
         var batchBytes = 0
         var checking: [Task<Stored, any Error>] = []
         defer { for task in checking { task.cancel() } }
@@ -54,25 +54,27 @@ struct ObjectFetch {
             damaged += stored.damaged
         }
         func startBatch() {
-            let frames = batch
-            checking.append(Task { try await self.store(frames) })
+            let objects = batch
+            checking.append(Task { try await self.store(objects) })
             batch = []
             batchBytes = 0
         }
         var received: UInt64 = 0
         var frameCount = 0
-        while let piece = try await response.body.next() {
+        while let frames = try await response.body.next({ piece in
             received += UInt64(piece.count)
-            for frame in try piece.withUnsafeBytes({ try reader.read($0) }) {
+            return try reader.read(piece)
+        }) {
+            for frame in frames {
                 // Before it is stored, so that nobody fills this node's disk with what it never asked for.
                 guard frameCount < hashes.count, frame.header.hash == hashes[frameCount] || frame.header.codec == .absent else {
                     throw PullError(.malformed, "the peer answered with other objects than it was asked for")
                 }
-                if frame.header.codec == .absent {
-                    absent.append(hashes[frameCount])
+                if let object = frame.object {
+                    batch.append(object)
+                    batchBytes += object.stored.count
                 } else {
-                    batch.append(frame)
-                    batchBytes += frame.stored.count
+                    absent.append(hashes[frameCount])
                 }
                 frameCount += 1
             }
@@ -102,23 +104,18 @@ struct ObjectFetch {
         var damaged: [ContentHash] = []
     }
 
-    private func store(_ frames: [ObjectFrame]) async throws -> Stored {
+    private func store(_ arrived: [UncheckedObject]) async throws -> Stored {
         try await node.database.threads.run { [database = node.database, isRepair] in
             var objects: [PreparedObject] = []
             var answer = Stored()
-            for frame in frames {
-                let header = frame.header
-                guard
-                    let object = try? PreparedObject(
-                        checking: header.hash, header.kind, header.codec == .zstd ? .zstd : .raw, rawLength: header.rawLength,
-                        stored: frame.stored)
-                else {
-                    answer.damaged.append(header.hash)
+            for (object, bytes) in zip(arrived, UncheckedObject.bytes(of: arrived)) {
+                guard let bytes else {
+                    answer.damaged.append(object.hash)
                     continue
                 }
-                objects.append(object)
+                objects.append(PreparedObject(checked: object))
                 answer.objects.append(Pull.Object(
-                    hash: header.hash, kind: header.kind, bytes: header.kind == .chunk ? [] : object.raw(), size: UInt64(header.rawLength)))
+                    hash: object.hash, kind: object.kind, bytes: object.kind == .chunk ? [] : bytes, size: UInt64(object.rawLength)))
             }
             if isRepair { try database.heal(objects) } else { try database.store.append(objects) }
             return answer

@@ -83,14 +83,20 @@ final class PushSession {
         var isWhole = true
     }
 
+    /// Where the peer has the content of a file, and what it has of its attributes there.
+    private struct Place {
+        var path: TreePath
+        var attributes: ContentHash?
+    }
+
     /// Sends what the peer lacks for some changes, and their records as parts get full. While some objects are on their way, it is found out
     /// which come next.
     func send(_ items: [DifferenceWalk.Item], _ rules: PushRules) async throws {
         // A file that is gone from one place and new in another has moved, and its content is there already.
-        var places: [ContentHash: TreePath] = [:]
+        var places: [ContentHash: Place] = [:]
         for item in items {
-            for version in item.before?.versions ?? [] {
-                if let content = version.content, places[content.root] == nil { places[content.root] = item.path }
+            for case .file(let file) in (item.before?.versions ?? []).map(\.value) where places[file.content.root] == nil {
+                places[file.content.root] = Place(path: item.path, attributes: file.attributes)
             }
         }
         var rest = items.filter { !holdBack($0, rules) }[...]
@@ -121,7 +127,7 @@ final class PushSession {
 
     /// As many of the changes as one question to the peer has room for.
     private static func takeGroup(
-        _ rest: inout ArraySlice<DifferenceWalk.Item>, _ rules: PushRules, _ places: [ContentHash: TreePath]
+        _ rest: inout ArraySlice<DifferenceWalk.Item>, _ rules: PushRules, _ places: [ContentHash: Place]
     ) -> [(item: DifferenceWalk.Item, bases: [ContentBase])] {
         var group: [(item: DifferenceWalk.Item, bases: [ContentBase])] = []
         var count = 0
@@ -134,17 +140,25 @@ final class PushSession {
     }
 
     private func prepare(
-        _ group: [(item: DifferenceWalk.Item, bases: [ContentBase])], _ rules: PushRules, _ places: [ContentHash: TreePath]
+        _ group: [(item: DifferenceWalk.Item, bases: [ContentBase])], _ rules: PushRules, _ places: [ContentHash: Place]
     ) async throws -> [Prepared] {
         try await node.database.threads.run { [database = node.database] in
-            func objects(_ versions: [Version], at path: TreePath) throws -> [ContentHash] {
-                try database.objects(of: versions.map { FileDatabase.BulkItem(path: path, value: $0.value) }).map(\.hash)
-            }
             var prepared = try group.map { item, bases in
-                let versions = rules.newVersions(item).filter { $0.content != nil }
-                // What has moved is there; if it is not, or the rules do not show it, the peer says so when the record comes.
-                let asked = versions.filter { PushSession.place(of: $0, in: places) == nil }
-                return Prepared(item: item, bases: bases, objects: try objects(versions, at: item.path), asked: try objects(asked, at: item.path))
+                func objects(_ versions: [Version]) throws -> [ContentHash] {
+                    try database.objects(of: versions.map { FileDatabase.BulkItem(path: item.path, value: $0.value) }).map(\.hash)
+                }
+                var moved: [Version] = []
+                var asked: [ContentHash] = []
+                let new = rules.newVersions(item).filter { version in
+                    guard case .file(let file) = version.value else { return false }
+                    guard let place = PushSession.place(of: version, in: places) else { return true }
+                    // What has moved is there; if it is not, or the rules do not show it, the peer says so when the record comes.
+                    moved.append(version)
+                    if let attributes = file.attributes, attributes != place.attributes { asked.append(attributes) }
+                    return false
+                }
+                asked += try objects(new)
+                return Prepared(item: item, bases: bases, objects: try asked + objects(moved), asked: asked)
             }
             let missing = Set(try database.store.missing(among: prepared.flatMap(\.objects)))
             if missing.isEmpty { return prepared }
@@ -171,18 +185,18 @@ final class PushSession {
     }
 
     /// Where the peer has what a version holds.
-    private static func place(of version: Version, in places: [ContentHash: TreePath]) -> TreePath? {
+    private static func place(of version: Version, in places: [ContentHash: Place]) -> Place? {
         guard let root = version.content?.root else { return nil }
         return places[root]
     }
 
     private static func bases(
-        of item: DifferenceWalk.Item, _ versions: [Version], _ places: [ContentHash: TreePath]
+        of item: DifferenceWalk.Item, _ versions: [Version], _ places: [ContentHash: Place]
     ) -> [ContentBase] {
         var bases: [ContentBase] = []
         for version in versions {
             guard let root = version.content?.root, let place = place(of: version, in: places) else { continue }
-            bases.append(ContentBase(path: place, root: root))
+            bases.append(ContentBase(path: place.path, root: root))
         }
         for version in item.before?.versions ?? [] {
             if let root = version.content?.root { bases.append(ContentBase(path: item.path, root: root)) }

@@ -57,15 +57,34 @@ public struct TransportResponse: Sendable {
 
 /// The body of an answer, in pieces. Read once, by one task.
 public struct TransportBody: Sendable {
-    private let nextPiece: @Sendable () async throws(TransportError) -> [UInt8]?
+    private let nextPiece: @Sendable (_ take: (UnsafeRawBufferPointer) -> Void) async throws(TransportError) -> Bool
 
-    public init(_ next: @escaping @Sendable () async throws(TransportError) -> [UInt8]?) {
+    /// - Parameter next: shows the next piece to `take`; false at the end.
+    public init(reading next: @escaping @Sendable (_ take: (UnsafeRawBufferPointer) -> Void) async throws(TransportError) -> Bool) {
         nextPiece = next
+    }
+
+    /// - Parameter next: the next piece; nil at the end.
+    public init(_ next: @escaping @Sendable () async throws(TransportError) -> [UInt8]?) {
+        nextPiece = { take throws(TransportError) in
+            guard let piece = try await next() else { return false }
+            piece.withUnsafeBytes(take)
+            return true
+        }
+    }
+
+    /// What `take` makes of the next piece, which it is shown where it lies; nil at the end.
+    public func next<Result>(_ take: (UnsafeRawBufferPointer) throws -> Result) async throws -> Result? {
+        var taken: Swift.Result<Result, any Error>?
+        guard try await nextPiece({ piece in taken = Swift.Result { try take(piece) } }) else { return nil }
+        return try taken?.get()
     }
 
     /// The next piece; nil at the end.
     public func next() async throws(TransportError) -> [UInt8]? {
-        try await nextPiece()
+        var piece: [UInt8]?
+        guard try await nextPiece({ piece = Array($0) }) else { return nil }
+        return piece
     }
 
     /// The whole body.

@@ -40,6 +40,21 @@ struct ContentHashTests {
         #expect(hasher.finish() == ContentHash(of: .chunk, bytes))
     }
 
+    @Test("Several hashed together have the hashes that each has alone", arguments: Seed.several(5))
+    func several(seed: Seed) {
+        var random = seed.generator
+        // All lengths about the ends of blocks, and long ones beside short ones.
+        var objects = (0...260).map { random.bytes($0) } + (0..<6).map { _ in random.bytes(random.below(70_000)) }
+        objects.shuffle(using: &random)
+        for count in [0, 1, 2, 3, objects.count] {
+            let kinds = (0..<count).map { _ in ObjectKind.allCases[random.below(ObjectKind.allCases.count)] }
+            let hashes = withExtendedLifetime(objects) {
+                ContentHash.several(of: zip(kinds, objects).map { ($0, $1.withUnsafeBytes { $0 }) })
+            }
+            #expect(hashes == zip(kinds, objects).map { ContentHash(of: $0, $1) })
+        }
+    }
+
     @Test(arguments: Seed.several(5))
     func hexRoundTrip(seed: Seed) {
         var random = seed.generator

@@ -80,4 +80,26 @@ struct CompressionTests {
             }
         }
     }
+
+    @Test("Several objects are found good or bad as each is alone", arguments: Seed.several(10))
+    func several(seed: Seed) {
+        var random = seed.generator
+        var objects: [UncheckedObject] = []
+        for _ in 0..<random.below(30) {
+            let kind = random.once(in: 4) ? ObjectKind.manifest : .chunk
+            let object = PreparedObject(kind, random.once(in: 2) ? Array(Self.text.prefix(random.below(3000))) : random.bytes(random.below(3000)))
+            var unchecked = UncheckedObject(hash: object.hash, kind: kind, codec: object.codec, rawLength: object.rawLength, stored: object.stored)
+            switch random.below(5) {
+            case 0 where !unchecked.stored.isEmpty: unchecked.stored[random.below(unchecked.stored.count)] ^= 1 << UInt8(random.below(8))
+            case 1: unchecked.rawLength += 1
+            case 2: unchecked.kind = .attributes
+            default: break
+            }
+            objects.append(unchecked)
+        }
+        let alone = objects.map { object in
+            (try? PreparedObject(checking: object.hash, object.kind, object.codec, rawLength: object.rawLength, stored: object.stored))?.raw()
+        }
+        #expect(UncheckedObject.bytes(of: objects) == alone)
+    }
 }

@@ -101,6 +101,7 @@ struct Serve: AsyncParsableCommand {
     }
 
     func run() async throws {
+        ProcessLimits.keepLargePieces()
         let settings = try ServeSettings(self, environment: ProcessInfo.processInfo.environment)
         let logger = makeLogger(settings)
         let transport = HTTPTransport()

@@ -59,6 +59,7 @@ struct SyncFolder: AsyncParsableCommand {
     func run() async throws {
         // It runs beside somebody's work all day.
         ProcessLimits.keepHeapSmall()
+        ProcessLimits.keepLargePieces()
         let folder = try PairedFolder.path(folder)
         if let explain { return try await self.explain(explain, folder) }
         let paths = paths.isEmpty ? nil : try paths.map { try Glob($0).description }
