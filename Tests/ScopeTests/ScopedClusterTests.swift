@@ -5,6 +5,7 @@ import FileDatabase
 import Foundation
 import Merkle
 @testable import Node
+import Objects
 import Replication
 import Synchronization
 import TestSupport
@@ -450,6 +451,28 @@ struct ScopedClusterTests {
             try await c.sync()
             #expect(try a.paths() == ["/assets/moved"])
             #expect(a.database.head.commit.files.root == c.database.head.commit.files.root)
+        }
+    }
+
+    @Test("New attributes of a file go before its record, and nothing of its content does")
+    func attributesAlone() async throws {
+        try await withLab { lab in
+            let a = try await lab.node("a", founds: true)
+            try await a.put(ScopeContent.noise(3_000_001, seed: 9), at: "/assets/large")
+            let (c, _) = try await lab.client("c", of: "a", rules: [(path: "/assets/**", allow: Permission.allCases)])
+            try await c.sync()
+            let path = try TreePath("/assets/large")
+            var file = try #require(try c.database.view.info(at: path)?.file)
+            let attributes = PreparedObject(.attributes, Array("a tag".utf8))
+            file.attributes = attributes.hash
+            _ = try await c.database.put(.file(file), at: path, objects: [attributes])
+            let pushes = Shared(0)
+            lab.onRequest.withLock { $0 = { _, path in if path == "/sync/push" { pushes.change { $0 += 1 } } } }
+            try await c.sync()
+            lab.onRequest.withLock { $0 = nil }
+            #expect(pushes.value == 1)
+            #expect((1..<4096).contains(lab.bytes(to: "a", "/sync/push/objects")))
+            #expect(try a.register("/assets/large") == (try c.register("/assets/large")))
         }
     }
 
