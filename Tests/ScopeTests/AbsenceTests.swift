@@ -74,6 +74,27 @@ struct AbsenceTests {
         }
     }
 
+    @Test("A founder that goes on in a fresh incarnation once deletions were dropped is still believed by who joins")
+    func freshFounder() async throws {
+        try await withLab(retention: .milliseconds(300)) { lab in
+            let a = try await lab.node("a", founds: true)
+            let b = try await lab.node("b", joining: "a")
+            for path in ["/gone", "/kept"] { try await a.put("as it was", at: path) }
+            try await b.sync()
+            _ = try await a.database.delete(TreePath("/gone"))
+            try await dropDeletions(at: a, all: [a, b])
+            try await a.takeUpIncarnation(reason: "a test")
+            let c = try await lab.node("c", joining: "a")
+            for path in ["/c", "/again"] { try await c.put("by c", at: path) }
+            try await c.sync()
+            _ = try await c.database.delete(TreePath("/again"))
+            // Nor does it hold up deletions from then on.
+            try await dropDeletions(at: c, all: [a, b, c])
+            for _ in 0..<3 { for node in [a, b, c] { _ = try await node.trigger() } }
+            for node in [a, b, c] { #expect(try node.paths() == ["/c", "/kept"]) }
+        }
+    }
+
     /// Lets everybody sync and look after deletions until a node has dropped them.
     private func dropDeletions(at node: Node, all: [Node]) async throws {
         for _ in 0..<500 where node.database.head.commit.files.aggregates.tombstones > 0 {
