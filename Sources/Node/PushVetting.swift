@@ -33,7 +33,7 @@ struct PushVetting {
         let path = record.path
         if tree == .files, TreeView.isReserved(path) { return Refusal(path, .invalid, "no files are kept below '/\(path.names[0])'") }
         if caller.isTrusted {
-            try requireKnown(record.register.versions.filter { $0.dot.timestamp <= rules.forgotten }, at: path)
+            try requireKnown(record.register.versions.filter { !$0.value.isTombstone && $0.dot.timestamp <= rules.forgotten }, at: path)
             let isAhead = record.register.latest > rules.horizon
             return isAhead ? Refusal(path, .future, "has a time ahead of this node's clock; settle the clocks and send it again") : nil
         }

@@ -38,6 +38,8 @@ struct Model {
         var isAcknowledged = false
         /// Whether its node has written the same anew in another name: those who had it by then have both.
         var isRenamed = false
+        /// Whether the commit that it first appeared in may have named it anew, so that its user was told of a name which nobody ever saw.
+        var mayHaveHadAnotherName = false
     }
 
     /// A version that a node shows.
@@ -104,7 +106,8 @@ struct Model {
     /// Takes note that a user was told of a version.
     /// - Returns: what is wrong with that; nil if nothing is.
     mutating func acknowledge(_ version: String, at path: String) -> String? {
-        guard let index = writes.indices.reversed().first(where: { writes[$0].path == path && writes[$0].dot.description == version })
+        let there = writes.indices.reversed().filter { writes[$0].path == path }
+        guard let index = there.first(where: { writes[$0].dot.description == version }) ?? there.first(where: { writes[$0].mayHaveHadAnotherName })
         else { return "\(path): a user was told of version \(version), which no commit has shown" }
         writes[index].isAcknowledged = true
         return nil
@@ -177,7 +180,8 @@ struct Model {
                 hides = shown.contains(writes[hidden].dot) && (hidesFile || version.content.rank != 1)
             }
             var replaced = replaced(by: version.content, over: past, as: intent, hidesFile: hides)
-            if occasion != .ordinary, let old = writtenBefore(version, shown, shownBefore, by: occasion) {
+            let former = occasion == .ordinary ? nil : writtenBefore(version, shown, shownBefore, by: occasion)
+            if let old = former {
                 past = everythingBehind(old)
                 // What it was made over is under the new name, too, where that has got one.
                 for name in renamed where past.contains(name.old) { past.insert(name.new) }
@@ -199,6 +203,7 @@ struct Model {
             }
             writes.append(Write(dot: version.dot, path: path, content: version.content, past: past, replaced: replaced))
             indexes[version.dot] = index
+            writes[index].mayHaveHadAnotherName = occasion != .ordinary && isBatch && former == nil
             known.formUnion(past)
             known.insert(index)
         }
