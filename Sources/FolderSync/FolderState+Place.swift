@@ -201,6 +201,7 @@ extension FolderState {
         if let (file, oldMode) = target.whole {
             let open = try incoming.directory.create(target.name)
             try bytes.withUnsafeBytes { try open.write($0, at: 0) }
+            incoming.note(bytes.count, of: open, at: 0)
             try setMetadata(of: open, file, oldMode: oldMode, isNew: true)
         } else {
             try incoming.write(bytes, to: target.name, at: target.offset)

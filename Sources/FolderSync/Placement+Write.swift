@@ -32,8 +32,8 @@ struct PlacementItem: Sendable {
 }
 
 extension Placement {
-    /// Bytes that are written between two syncs of the file system.
-    private static let batchBytes: UInt64 = 128 << 20
+    /// Bytes that are written between two syncs of the file system: few, so that the last sync, which nothing else waits beside, has little to do.
+    private static let batchBytes: UInt64 = 32 << 20
 
     /// Goes on from behind a path until there is enough for one batch.
     ///
@@ -155,6 +155,7 @@ extension Placement {
                 finished.append(item)
             }
         }
+        incoming.forgetWritten()
         if !finished.isEmpty { try incoming.directory.syncFileSystem() }
         return finished
     }

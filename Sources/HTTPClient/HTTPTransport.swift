@@ -67,7 +67,7 @@ public final class HTTPTransport: Transport {
         var message = HTTPClientRequest(url: request.address + request.path)
         message.method = HTTPMethod(rawValue: request.method.rawValue)
         if let token = request.token { message.headers.add(name: "Authorization", value: "Bearer \(token)") }
-        if !request.body.isEmpty {
+        if request.body.count > 0 {
             message.headers.add(name: "Content-Type", value: request.contentType)
             message.body = HTTPTransport.body(request.body)
         }
@@ -88,10 +88,14 @@ public final class HTTPTransport: Transport {
     }
 
     /// A long body goes piece by piece: a second copy of megabytes costs more than to send them, most of it for memory that the system has to clear.
-    private static func body(_ bytes: [UInt8]) -> HTTPClientRequest.Body {
-        guard bytes.count > RangedBody.pieceLength else { return .bytes(ByteBuffer(bytes: bytes)) }
-        let body = RangedBody(bytes: bytes, ranges: [0..<bytes.count], end: [])
-        return .stream(body, length: .known(body.length))
+    private static func body(_ body: OutgoingBody) -> HTTPClientRequest.Body {
+        switch body {
+        case .pieces(let pieces, let threads): return .stream(FilledBody(pieces: pieces, threads: threads), length: .known(Int64(body.count)))
+        case .bytes(let bytes):
+            guard bytes.count > RangedBody.pieceLength else { return .bytes(ByteBuffer(bytes: bytes)) }
+            let body = RangedBody(bytes: bytes, ranges: [0..<bytes.count], end: [])
+            return .stream(body, length: .known(body.length))
+        }
     }
 
     /// The proven address that a request goes to.
@@ -126,4 +130,33 @@ private final class Pieces: @unchecked Sendable {
     func next() async throws -> ByteBuffer? {
         try await iterator.next()
     }
+}
+
+/// The pieces of a request's body, each made in the buffer that it is sent from.
+private struct FilledBody: AsyncSequence, Sendable {
+    typealias Element = ByteBuffer
+
+    let pieces: [OutgoingPiece]
+    let threads: BlockingThreads
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        let body: FilledBody
+        var index = 0
+
+        mutating func next() async throws -> ByteBuffer? {
+            guard index < body.pieces.count else { return nil }
+            let piece = body.pieces[index]
+            index += 1
+            return try await body.threads.run {
+                var buffer = ByteBufferAllocator().buffer(capacity: piece.count)
+                try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: piece.count) {
+                    try piece.fill(UnsafeMutableRawBufferPointer(rebasing: $0[..<piece.count]))
+                    return piece.count
+                }
+                return buffer
+            }
+        }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(body: self) }
 }

@@ -36,7 +36,7 @@ extension Node {
         let proof = try ClientProof(of: key, keyID: id, receiver: receiver, time: time)
         let request = TokenRequest(apiKey: apiKey, publicKey: proof.publicKey.hex, time: time, signature: proof.signature.hex)
         let response = try await transport.send(TransportRequest(
-            .post, "/auth/token", at: link.address, node: receiver, contentType: "application/json", body: JSON.encode(request)))
+            .post, "/auth/token", at: link.address, node: receiver, contentType: "application/json", body: .bytes(JSON.encode(request))))
         guard response.status == 200 else { throw await refusal(response, by: link) }
         let answer = try JSON.decode(TokenAnswer.self, await response.body.collect(limit: 16 << 10))
         link.state.withLock { $0.token = (answer.token, time / 1_000_000 + Int64(answer.expiresIn)) }

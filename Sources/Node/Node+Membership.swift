@@ -186,7 +186,7 @@ extension Node {
             token: token, nodeID: id.description, publicKey: key.publicKey.hex, label: label, address: ownAddress,
             signature: try key.signature(for: Node.joinMessage(token: token, guest: id)).hex)
         let response = try await transport.send(TransportRequest(
-            .post, "/sync/join", at: address, node: expected, contentType: "application/json", body: JSON.encode(request)))
+            .post, "/sync/join", at: address, node: expected, contentType: "application/json", body: .bytes(JSON.encode(request))))
         let body = try await response.body.collect(limit: 64 << 10)
         guard response.status == 200 || response.status == 201 else {
             struct Problem: Decodable { var detail: String? }

@@ -37,6 +37,14 @@ extension Node {
         _ method: TransportRequest.Method, _ path: String, to link: PeerLink, body: [UInt8] = [],
         contentType: String = "application/octet-stream", timeoutSeconds: Int = 30, passing: Set<Int> = []
     ) async throws -> TransportResponse {
+        try await send(method, path, to: link, body: .bytes(body), contentType: contentType, timeoutSeconds: timeoutSeconds, passing: passing)
+    }
+
+    /// The same with a body that may be made while it is sent.
+    func send(
+        _ method: TransportRequest.Method, _ path: String, to link: PeerLink, body: OutgoingBody,
+        contentType: String = "application/octet-stream", timeoutSeconds: Int = 30, passing: Set<Int> = []
+    ) async throws -> TransportResponse {
         let receiver: NodeID
         if let known = link.nodeID { receiver = known } else { receiver = try await identify(link) }
         let token = try await token(for: link, receiver: receiver)

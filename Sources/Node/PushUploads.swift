@@ -3,6 +3,7 @@ import FileDatabase
 import Objects
 import Platform
 import Replication
+import Synchronization
 
 /// The requests of a push that carry objects. Some are under way at once, so that the line is not idle between them.
 struct PushUploads {
@@ -35,11 +36,17 @@ struct PushUploads {
             bytes += UInt64(run.byteCount)
             group.addTask {
                 func send(isChecked: Bool) async throws -> Bool {
-                    let body = try await node.database.threads.run { try run.body(store, isChecked: isChecked) }
-                    let response = try await node.send(
-                        .post, "/sync/push/objects", to: link, body: body, timeoutSeconds: 300, passing: isChecked ? [] : [400])
-                    _ = try await response.body.collect(limit: 4096)
-                    return response.status != 400
+                    // Why a piece could not be made: the transport only knows that its request broke off.
+                    let failure = Mutex<(any Error)?>(nil)
+                    let body = OutgoingBody.pieces(run.pieces(store, isChecked: isChecked) { error in failure.withLock { $0 = error } }, node.database.threads)
+                    do {
+                        let response = try await node.send(
+                            .post, "/sync/push/objects", to: link, body: body, timeoutSeconds: 300, passing: isChecked ? [] : [400])
+                        _ = try await response.body.collect(limit: 4096)
+                        return response.status != 400
+                    } catch {
+                        throw failure.withLock { $0 } ?? error
+                    }
                 }
                 // The peer hashes what comes, so it is not hashed here as well. Where it finds other bytes than it was told of, they are looked
                 // at: a file that has changed throws, and is found out.
@@ -60,37 +67,57 @@ struct PushUploads {
 
     /// Objects that go into one request.
     private struct Run: Sendable {
+        /// Bytes that are read and sent together, about.
+        private static let pieceSize = 512 << 10
+
         var objects: [(hash: ContentHash, location: Location)] = []
         var byteCount = 1
 
-        /// - Parameter isChecked: whether each object is compared with its hash before.
-        func body(_ store: ObjectStore, isChecked: Bool) throws -> [UInt8] {
-            var failure: (any Error)?
-            let bytes = [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
-                do {
-                    for (hash, location) in objects {
-                        if isChecked { _ = try store.read(hash, location.kind) }
-                        var header: [UInt8] = []
-                        header.reserveCapacity(ObjectFrame.Header.byteCount)
-                        ObjectFrame.Header(
-                            kind: location.kind, codec: location.codec == .zstd ? .zstd : .raw, rawLength: Int(location.rawLength),
-                            storedLength: Int(location.storedLength), hash: hash
-                        ).encode(to: &header)
-                        UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...]).copyBytes(from: header)
-                        count += header.count
-                        let end = count + Int(location.storedLength)
-                        try store.readStored(
-                            location, hash: hash, into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count..<end]))
-                        count = end
-                    }
-                    buffer[count] = ObjectFrame.end
-                    count += 1
-                } catch {
-                    failure = error
+        /// - Parameters:
+        ///   - isChecked: whether each object is compared with its hash before.
+        ///   - fail: told why a piece could not be made.
+        func pieces(_ store: ObjectStore, isChecked: Bool, _ fail: @escaping @Sendable (any Error) -> Void) -> [OutgoingPiece] {
+            var pieces: [OutgoingPiece] = []
+            var rest = objects[...]
+            while !rest.isEmpty {
+                var part: [(hash: ContentHash, location: Location)] = []
+                var count = 0
+                while count < Run.pieceSize, let object = rest.popFirst() {
+                    part.append(object)
+                    count += ObjectFrame.Header.byteCount + Int(object.location.storedLength)
                 }
+                let (objects, isLast) = (part, rest.isEmpty)
+                pieces.append(OutgoingPiece(count: isLast ? count + 1 : count) { buffer in
+                    do {
+                        var place = buffer[...]
+                        for (hash, location) in objects {
+                            if isChecked { _ = try store.read(hash, location.kind) }
+                            try Run.write(hash, location, store, to: &place)
+                        }
+                        if isLast { place[place.startIndex] = ObjectFrame.end }
+                    } catch {
+                        fail(error)
+                        throw error
+                    }
+                })
             }
-            if let failure { throw failure }
-            return bytes
+            return pieces
+        }
+
+        /// Writes an object's frame and goes on behind it.
+        private static func write(
+            _ hash: ContentHash, _ location: Location, _ store: ObjectStore, to place: inout Slice<UnsafeMutableRawBufferPointer>
+        ) throws {
+            var header: [UInt8] = []
+            header.reserveCapacity(ObjectFrame.Header.byteCount)
+            ObjectFrame.Header(
+                kind: location.kind, codec: location.codec == .zstd ? .zstd : .raw, rawLength: Int(location.rawLength),
+                storedLength: Int(location.storedLength), hash: hash
+            ).encode(to: &header)
+            UnsafeMutableRawBufferPointer(rebasing: place).copyBytes(from: header)
+            place = place.dropFirst(header.count)
+            try store.readStored(location, hash: hash, into: UnsafeMutableRawBufferPointer(rebasing: place.prefix(Int(location.storedLength))))
+            place = place.dropFirst(Int(location.storedLength))
         }
     }
 

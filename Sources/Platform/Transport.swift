@@ -23,13 +23,13 @@ public struct TransportRequest: Sendable {
     /// Goes into the authorization header, and nowhere else.
     public var token: String?
     public var contentType: String
-    public var body: [UInt8]
+    public var body: OutgoingBody
     /// How long the peer may take to begin its answer, and between any two pieces of it.
     public var timeoutSeconds: Int
 
     public init(
         _ method: Method, _ path: String, at address: String, node: NodeID? = nil, token: String? = nil,
-        contentType: String = "application/octet-stream", body: [UInt8] = [], timeoutSeconds: Int = 30
+        contentType: String = "application/octet-stream", body: OutgoingBody = .bytes([]), timeoutSeconds: Int = 30
     ) {
         self.method = method
         self.path = path

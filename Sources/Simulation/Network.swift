@@ -186,10 +186,11 @@ final class Network: Sendable {
         }
         if request.path != "/sync/heartbeat" { state.withLock { $0.requests += 1 } }
         guard try await carry(Direction(from: from, to: to)) else { throw try await silence(request) }
+        let body = try await request.body.collect()
         let message = InProcessServer.Request(
-            request.method.rawValue, request.path, token: request.token, contentType: request.contentType, body: request.body)
-        state.withLock { $0.bytes += UInt64(request.body.count) }
-        if let watcher = watcher(of: to) { watcher.inspect(Array(request.path.utf8) + request.body, request.path) }
+            request.method.rawValue, request.path, token: request.token, contentType: request.contentType, body: body)
+        state.withLock { $0.bytes += UInt64(body.count) }
+        if let watcher = watcher(of: to) { watcher.inspect(Array(request.path.utf8) + body, request.path) }
         if chance(oneIn: state.withLock { $0.weather.doublesOneIn }) {
             // Its answer goes nowhere.
             Task { _ = await server.respond(to: message) }

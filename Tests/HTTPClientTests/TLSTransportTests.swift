@@ -20,7 +20,7 @@ struct TLSTransportTests {
     /// Sends a request with a token; the node that answered, or why it was not sent.
     private func send(to address: String, expecting node: NodeID?, on transport: HTTPTransport) async -> Result<NodeID?, TransportError> {
         do throws(TransportError) {
-            let response = try await transport.send(TransportRequest(.post, "/sync/x", at: address, node: node, token: "secret", body: [1, 2]))
+            let response = try await transport.send(TransportRequest(.post, "/sync/x", at: address, node: node, token: "secret", body: .bytes([1, 2])))
             _ = try await response.body.collect(limit: 100)
             return .success(response.node)
         } catch {

@@ -46,8 +46,10 @@ final class Lab: Sendable {
             let path = String(request.path.prefix { $0 != "?" })
             if let hook = lab.onRequest.withLock({ $0 }) { await hook(request.address, path) }
             lab.traffic.withLock { $0[request.address + path, default: 0] += request.body.count }
+            // As with a connection, the reason does not get through.
+            guard let body = try? await request.body.collect() else { throw TransportError("the request broke off", isUnreachable: true) }
             return await server.respond(to: InProcessServer.Request(
-                request.method.rawValue, request.path, token: request.token, contentType: request.contentType, body: request.body))
+                request.method.rawValue, request.path, token: request.token, contentType: request.contentType, body: body))
         }
     }
 
