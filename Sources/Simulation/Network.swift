@@ -180,13 +180,13 @@ final class Network: Sendable {
     }
 
     fileprivate func exchange(_ request: TransportRequest, from: Int) async throws -> TransportResponse {
+        let body = try await request.body.collect()
         guard let (to, server) = server(at: request.address) else {
             try await scheduler.wait(500)
             throw TransportError("nothing listens at \(request.address)", isUnreachable: true)
         }
         if request.path != "/sync/heartbeat" { state.withLock { $0.requests += 1 } }
         guard try await carry(Direction(from: from, to: to)) else { throw try await silence(request) }
-        let body = try await request.body.collect()
         let message = InProcessServer.Request(
             request.method.rawValue, request.path, token: request.token, contentType: request.contentType, body: body)
         state.withLock { $0.bytes += UInt64(body.count) }
