@@ -1,4 +1,5 @@
 import Access
+import Causality
 import Content
 import FileDatabase
 import Foundation
@@ -19,7 +20,8 @@ func addScopedRoutes(to routes: inout Routes) {
     }
     routes.on(.post, "/sync/scoped/changes") { call in
         try call.requireSettledNode()
-        let (tree, isPacked) = try call.treeAndPacking()
+        var query = try call.query()
+        let (tree, isPacked) = try call.treeAndPacking(&query)
         let body = try await call.collectBody(limit: ReplicationStreams.maximumChangesRequestSize)
         return try await ScopedStreams(call: call, tree: tree).changes(body, isPacked: isPacked)
     }
@@ -46,11 +48,13 @@ func addScopedRoutes(to routes: inout Routes) {
     }
     routes.on(.post, "/sync/push") { call in
         try call.requireSettledNode()
-        let (tree, isPacked) = try call.treeAndPacking()
+        var query = try call.query()
+        let caughtUp = try query.integer("caught_up", in: 0...Int.max) ?? 0
+        let (tree, isPacked) = try call.treeAndPacking(&query)
         var body = Array(buffer: try await call.collectBody(limit: PushPart.maximumSize))
         if isPacked { body = try PackedRecords.unpack(body, limit: PushPart.maximumSize) }
         let part = try PushPart(decoding: body)
-        switch try await call.node.take(part, into: tree, from: call.principal) {
+        switch try await call.node.take(part, into: tree, from: call.principal, caughtUp: Timestamp(rawValue: UInt64(caughtUp))) {
         case .goOn(let ticket):
             return .json { json in json.object { $0.field("ticket", Data(ticket).base64EncodedString()) } }
         case .done(let entries, let cursor):
@@ -83,9 +87,7 @@ extension Problem {
 extension Call {
     /// The tree that the query names, and whether records are packed.
     /// - Throws: 403 for the cluster's own tree, which only full members share.
-    fileprivate func treeAndPacking() throws -> (tree: Tree, isPacked: Bool) {
-        if rawQuery.isEmpty { return (.files, false) }
-        var query = try query()
+    fileprivate func treeAndPacking(_ query: inout Query) throws -> (tree: Tree, isPacked: Bool) {
         let isPacked = try query.flag("packed") ?? false
         return (try tree(&query), isPacked)
     }

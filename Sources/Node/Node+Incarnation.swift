@@ -52,15 +52,25 @@ extension Node {
     /// - Parameters:
     ///   - roots: of the peer that it is taken from.
     ///   - told: what that peer has.
-    func startOver(from link: PeerLink, _ roots: PeerRoots, _ told: Acknowledgement, _ report: inout SyncReport) async throws {
-        guard let peer = link.nodeID else { return }
+    /// - Returns: whether that was still to be done.
+    func startOver(from link: PeerLink, _ roots: PeerRoots, _ told: Acknowledgement, _ report: inout SyncReport) async throws -> Bool {
+        try await startingOver.run { try await takeUpState(from: link, roots, told, &report) }
+    }
+
+    private func takeUpState(
+        from link: PeerLink, _ roots: PeerRoots, _ told: Acknowledgement, _ report: inout SyncReport
+    ) async throws -> Bool {
+        guard let peer = link.nodeID, try isLeftBehind() else { return false }
         let documents = try horizonDocuments()
+        guard told.caughtUp >= documents.horizon else {
+            throw NodeError(.conflict, "old deletions were dropped in the meantime; sync again")
+        }
         // One that was away as well may start over, too, and rely on this node for what it had from here.
         var acknowledged = told.seen
         for (member, document) in documents.seen where member != id && documents.listed[member] == document.incarnation {
             acknowledged.merge(document.vector)
         }
-        let others = acknowledged
+        let (own, others) = (id, acknowledged)
         let hold = database.holdObjects()
         defer { hold.end() }
         let session = PullSession(
@@ -68,9 +78,10 @@ extension Node {
         let latest = try await session.run()
         let number = Incarnation.fresh(after: incarnation, randomness)
         try await database.threads.run { [directory = database.directory, number] in try Incarnation.change(to: number, in: directory) }
+        // Where nobody has ever told what they have of this node, nothing says what of the writes of strangers they have not.
         let kept = try await database.startOver(
-            with: roots.files, acknowledged: { others.times[$0] }, since: others[id], horizon: documents.horizon, latest: latest,
-            incarnation: number)
+            with: roots.files, acknowledged: { $0 == own ? others[$0] : others.times[$0] }, since: others.times[own] ?? .latestAllowed,
+            horizon: documents.horizon, latest: latest, incarnation: number)
         horizonState.withLock { state in
             state.seen = told.seen
             state.seen.note(peer, roots.clock)
@@ -85,5 +96,6 @@ extension Node {
         logger.notice(
             "was away for longer than deletions are kept; took the cluster's state, and wrote what nobody else had anew",
             metadata: ["peer": "\(link.name)", "writes": "\(kept)", "incarnation": "\(number)"])
+        return true
     }
 }

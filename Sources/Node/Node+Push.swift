@@ -79,13 +79,23 @@ extension Node {
     private static let maximumPushing = 10_000
 
     /// Takes a part of a push; the last one is joined with all before it, in one commit.
-    public func take(_ part: PushPart, into tree: Tree = .files, from caller: Principal) async throws -> PushAnswer {
+    ///
+    /// - Parameter caughtUp: what a full member has told with it, as in `Acknowledgement`.
+    public func take(
+        _ part: PushPart, into tree: Tree = .files, from caller: Principal, caughtUp: Timestamp = .zero
+    ) async throws -> PushAnswer {
         guard let node = caller.node else {
             throw NodeError(.forbidden, "only nodes push; get the token with a node's key (docs/protocol.md, \"A client as a node\")")
         }
         guard tree == .files || caller.isTrusted else { throw NodeError(.forbidden, "only full members share the cluster's own tree") }
         let turn = pushTurn(of: node)
         return try await turn.turn.run {
+            if tree == .files, caller.isTrusted, try !isLeftBehind() {
+                // What it merely still has would bring back what was deleted.
+                guard try min(caughtUp, latestAccepted) >= horizonDocuments().horizon else {
+                    throw NodeError(.conflict, "node \(node.short) was away for longer than deletions are kept; it takes this node's state before it pushes")
+                }
+            }
             // What others say of this node's writes is not believed.
             if caller.isTrusted { try await checkOwnWrites(ownWrites(in: part.records, tree)) }
             let hold = database.holdObjects()
@@ -146,10 +156,10 @@ extension Node {
         guard let staged = try database.subtree(ticket.staged) else {
             throw NodeError(.conflict, "the parts that were sent before are not here any more; begin the push anew")
         }
-        // Where this node itself was away, it does not know what was deleted.
-        let forgotten = try caller.isTrusted && isLeftBehind() ? .zero : ticket.horizon
+        // After a start, what the cluster has agreed on may not have been dropped yet.
+        let agreed = try tree == .files && !isLeftBehind() ? horizonDocuments().horizon : .zero
         var vetting = PushVetting(node: self, caller: caller, view: view, tree: tree, rules: RegisterVetting(
-            rules: caller.rules, node: node, horizon: latestAccepted, forgotten: forgotten))
+            rules: caller.rules, node: node, horizon: latestAccepted, forgotten: max(ticket.horizon, agreed)))
         var refusals: [Refusal] = []
         var missing: [ContentHash] = []
         for record in part.records where refusals.count < Node.maximumTold && missing.count < Node.maximumTold {

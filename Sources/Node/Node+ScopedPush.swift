@@ -23,14 +23,14 @@ extension Node {
         // Before the trees are looked at, which hold all of it.
         let acknowledgement = try acknowledgement()
         if !isVetted {
-            try await push(.system, to: link, PushRules(rules: .everything, node: nil), &report)
+            try await push(.system, to: link, PushRules(rules: .everything, node: nil), caughtUp: nil, &report)
             // It takes the cluster's state before it gives anything to anybody.
             if try isLeftBehind() { return }
         }
         var rules = told.ruleSet
         if let paths = link.state.withLock({ $0.syncPaths }) { rules = rules.limited(to: try paths.map { try Glob($0) }) }
         if isVetted { try await renewUnshown(to: link, rules) }
-        try await push(.files, to: link, PushRules(rules: rules, node: isVetted ? id : nil), &report)
+        try await push(.files, to: link, PushRules(rules: rules, node: isVetted ? id : nil), caughtUp: isVetted ? nil : acknowledgement.caughtUp, &report)
         let isAll = link.state.withLock { state in
             state.isEven = true
             return state.refused.isEmpty
@@ -60,11 +60,17 @@ extension Node {
         return isEven && !isTellingDue(at: link)
     }
 
-    /// Deletions wait for what the peer is told; it need not come more often than anybody looks for old ones.
+    /// How often a peer is told of a new state at most, in microseconds.
+    private static let tellingInterval: UInt64 = 60_000_000
+
+    /// Deletions wait for what the peer is told; it need not come more often than anybody looks for old ones. A new state is told sooner:
+    /// should this node be away for too long, what the peer had of it then is what it has been told.
     private func isTellingDue(at link: PeerLink) -> Bool {
-        guard database.head.commit.files.aggregates.tombstones > 0 else { return false }
+        let commit = database.head.commit
         guard let last = link.state.withLock({ $0.lastTold }) else { return true }
-        return clock.monotonicMicroseconds() >= last + HorizonState.interval(retention)
+        let (now, interval) = (clock.monotonicMicroseconds(), HorizonState.interval(retention))
+        if commit.files.aggregates.tombstones > 0, now >= last.at + interval { return true }
+        return commit.time > last.upTo && now >= last.at + min(interval, Node.tellingInterval)
     }
 
     /// Tells what this node has, all of which the peer has been given. Deletions wait for it, and nobody can connect to ask.
@@ -79,10 +85,12 @@ extension Node {
         _ = try await send(
             .post, "/sync/acknowledge", to: link, body: try JSON.encode(told), contentType: "application/json", timeoutSeconds: 10
         ).body.collect(limit: 4096)
-        link.state.withLock { $0.lastTold = clock.monotonicMicroseconds() }
+        link.state.withLock { $0.lastTold = (clock.monotonicMicroseconds(), acknowledgement.seen[id]) }
     }
 
-    private func push(_ tree: Tree, to link: PeerLink, _ rules: PushRules, _ report: inout SyncReport) async throws {
+    private func push(
+        _ tree: Tree, to link: PeerLink, _ rules: PushRules, caughtUp: Timestamp?, _ report: inout SyncReport
+    ) async throws {
         let view = database.view
         let state = try await database.threads.run { [self] in
             // Where everything is seen, the root that was joined last is what the peer has.
@@ -96,7 +104,7 @@ extension Node {
         if known.root == view.head[tree].root { return }
         let walk = DifferenceWalk(view, from: known, to: view.head[tree], rules: rules.rules)
         let isPacked = try await scope(at: link).packs == true
-        let session = PushSession(node: self, link: link, tree: tree, known: known, cursor: state.cursor, isPacked: isPacked)
+        let session = PushSession(node: self, link: link, tree: tree, known: known, cursor: state.cursor, isPacked: isPacked, caughtUp: caughtUp)
         while true {
             let items = try await database.threads.run { try walk.next(Node.window) }
             if items.isEmpty { break }
@@ -122,7 +130,7 @@ extension Node {
         defer { hold.end() }
         let register = try await database.threads.run { [view = database.view] in try view.entry(at: path, in: tree)?.register }
         guard let register else { return }
-        let session = PushSession(node: self, link: link, tree: tree, known: .empty, cursor: [])
+        let session = PushSession(node: self, link: link, tree: tree, known: .empty, cursor: [], caughtUp: try acknowledgement().caughtUp)
         let rules = PushRules(rules: .everything, node: nil)
         try await session.send([DifferenceWalk.Item(path: path, before: nil, after: register)], rules)
         _ = try await session.finish()

@@ -152,7 +152,8 @@ extension Node {
             link.state.withLock { $0.caughtUp = horizon }
         }
         if let told = status?.told, told.caughtUp >= horizon, try isLeftBehind() {
-            try await startOver(from: link, roots, told, &report)
+            // Another link may have brought what was missing meanwhile.
+            guard try await startOver(from: link, roots, told, &report) else { return try await pullAll(from: link, &report) }
         } else if try isLeftBehind() {
             // What was announced does not say what the peer has.
             link.state.withLock { $0.caughtUp = .zero }

@@ -60,8 +60,8 @@ final class PeerLink: Sendable {
         /// When a peer that did not is asked again, on this node's monotonic clock, and how long after that.
         var nextAsked: UInt64 = 0
         var asking = Backoff()
-        /// When the peer was last told what this node has, on the same clock.
-        var lastTold: UInt64?
+        /// When the peer was last told what this node has, on the same clock, and up to when that holds all that is here.
+        var lastTold: (at: UInt64, upTo: Timestamp)?
         /// What the peer has told of its state since it was last pulled from.
         var announced: PeerRoots?
         /// Which of its own writes the peer knows, as it last told in each of its lives: a state that it announced before it took up a

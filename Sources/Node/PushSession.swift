@@ -50,6 +50,7 @@ final class PushSession {
     private let tree: Tree
     private let cursor: [UInt8]
     private let isPacked: Bool
+    private let caughtUp: Timestamp?
     private var known: Subtree
     private var ticket: [UInt8] = []
     private var part: [Record] = []
@@ -57,14 +58,17 @@ final class PushSession {
     private var accepted = 0
     private var bytesSent: UInt64 = 0
 
-    /// - Parameter isPacked: whether the peer takes packed records.
-    init(node: Node, link: PeerLink, tree: Tree, known: Subtree, cursor: [UInt8], isPacked: Bool = false) {
+    /// - Parameters:
+    ///   - isPacked: whether the peer takes packed records.
+    ///   - caughtUp: what is told with it where the peer believes this node.
+    init(node: Node, link: PeerLink, tree: Tree, known: Subtree, cursor: [UInt8], isPacked: Bool = false, caughtUp: Timestamp?) {
         self.node = node
         self.link = link
         self.tree = tree
         self.known = known
         self.cursor = cursor
         self.isPacked = isPacked
+        self.caughtUp = caughtUp
     }
 
     // MARK: Content
@@ -265,8 +269,9 @@ final class PushSession {
             var body = PushPart.encoded(isLast: isLast, ticket: ticket, cursor: isLast ? cursor : [], records: part.flatMap(\.bytes))
             if isPacked { body = PackedRecords.pack(body) }
             bytesSent += UInt64(body.count)
+            let query = (isPacked ? "&packed=true" : "") + (caughtUp.map { "&caught_up=\($0.rawValue)" } ?? "")
             let response = try await node.send(
-                .post, "/sync/push?tree=\(tree.rawValue)" + (isPacked ? "&packed=true" : ""), to: link, body: body, timeoutSeconds: 300, passing: [400, 403, 409])
+                .post, "/sync/push?tree=\(tree.rawValue)" + query, to: link, body: body, timeoutSeconds: 300, passing: [400, 403, 409])
             let bytes = try await response.body.collect(limit: PushSession.maximumAnswerSize)
             guard let answer = try? JSON.decode(Answer.self, bytes) else { throw NodeError(.unavailable, "the peer's answer to a push is not one") }
             if response.status == 200 {

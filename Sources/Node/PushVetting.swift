@@ -33,7 +33,6 @@ struct PushVetting {
         let path = record.path
         if tree == .files, TreeView.isReserved(path) { return Refusal(path, .invalid, "no files are kept below '/\(path.names[0])'") }
         if caller.isTrusted {
-            try requireKnown(record.register.versions.filter { !$0.value.isTombstone && $0.dot.timestamp <= rules.forgotten }, at: path)
             let isAhead = record.register.latest > rules.horizon
             return isAhead ? Refusal(path, .future, "has a time ahead of this node's clock; settle the clocks and send it again") : nil
         }
@@ -46,16 +45,6 @@ struct PushVetting {
             if let file = try fileAbove(path) { return Refusal(path, .invalid, "lies under '\(file)', which is a file") }
         }
         return nil
-    }
-
-    /// What is as old as what all members have, and not here, was deleted and its deletion dropped while the sender was away.
-    private func requireKnown(_ old: [Version], at path: TreePath) throws {
-        if old.isEmpty { return }
-        let current = try view.entry(at: path, in: tree)?.register
-        guard old.allSatisfy({ current?.context.covers($0.dot) == true }) else {
-            throw NodeError(
-                .conflict, "'\(path)' was deleted longer ago than deletions are kept; take this node's state before anything is pushed")
-        }
     }
 
     /// A file on the way to a path that the caller may not write.

@@ -105,10 +105,12 @@ struct Model {
 
     /// Takes note that a user was told of a version.
     /// - Returns: what is wrong with that; nil if nothing is.
-    mutating func acknowledge(_ version: String, at path: String) -> String? {
+    mutating func acknowledge(_ version: String, at path: String, by node: Int) -> String? {
         let there = writes.indices.reversed().filter { writes[$0].path == path }
-        guard let index = there.first(where: { writes[$0].dot.description == version }) ?? there.first(where: { writes[$0].mayHaveHadAnotherName })
-        else { return "\(path): a user was told of version \(version), which no commit has shown" }
+        let other = there.first { writes[$0].mayHaveHadAnotherName && nodes[writes[$0].dot.actor.node] == node }
+        guard let index = there.first(where: { writes[$0].dot.description == version }) ?? other else {
+            return "\(path): a user was told of version \(version), which no commit has shown"
+        }
         writes[index].isAcknowledged = true
         return nil
     }

@@ -180,6 +180,6 @@ struct User {
         guard !answer.body.isEmpty,
             let item = try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any], let version = item["version"] as? String
         else { return }
-        if let reason = world.withModel({ $0.acknowledge(version, at: answer.path) }) { world.fail(reason) }
+        if let reason = world.withModel({ $0.acknowledge(version, at: answer.path, by: node) }) { world.fail(reason) }
     }
 }

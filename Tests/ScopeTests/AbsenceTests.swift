@@ -66,7 +66,7 @@ struct AbsenceTests {
                 Issue.record("the push was taken")
             } catch let error as NodeError {
                 #expect(error.code == .conflict)
-                #expect(error.reason.contains("deleted longer ago"))
+                #expect(error.reason.contains("was away for longer"))
             }
             #expect(try a.paths() == ["/kept"])
             for _ in 0..<5 { for node in home + [x] { _ = try await node.trigger() } }
@@ -92,6 +92,38 @@ struct AbsenceTests {
             try await dropDeletions(at: c, all: [a, b, c])
             for _ in 0..<3 { for node in [a, b, c] { _ = try await node.trigger() } }
             for node in [a, b, c] { #expect(try node.paths() == ["/c", "/kept"]) }
+        }
+    }
+
+    @Test("What a member to which nobody can connect had from a desk by way of others stays deleted after an absence, and its own files go on")
+    func hiddenMember() async throws {
+        try await withLab(retention: .milliseconds(300)) { lab in
+            let a = try await lab.node("a", founds: true)
+            let home = [a, try await lab.node("b", joining: "a"), try await lab.node("c", joining: "a")]
+            let (desk, _) = try await lab.client("desk", of: "a", rules: [(path: "/**", allow: Permission.allCases)])
+            try await desk.put("by a desk", at: "/gone")
+            try await desk.sync()
+            let x = try await lab.node("x", joining: "a", isHidden: true)
+            try await x.put("by x", at: "/early")
+            for node in home + [x] { try await node.sync() }
+            #expect(try x.paths() == ["/early", "/gone"])
+            lab.cut(["x"], from: ["a", "b", "c"])
+            try await x.put("by x", at: "/late")
+            _ = try await a.database.delete(TreePath("/gone"))
+            try await dropDeletions(at: a, all: home + [x])
+            lab.endCuts()
+            for _ in 0..<5 { for node in home + [x] { _ = try await node.trigger() } }
+            for node in home + [x] { #expect(try node.paths() == ["/early", "/late"]) }
+            // Who joins with files that are older than what was dropped brings them along.
+            let y = try await lab.node("y", isHidden: true)
+            try await y.put("by y", at: "/y")
+            try await Task.sleep(for: .milliseconds(20))
+            _ = try await a.database.delete(TreePath("/early"))
+            try await dropDeletions(at: a, all: home + [x])
+            #expect(try a.horizonDocuments().horizon > y.database.head.commit.time)
+            try await y.join(address: Lab.address("a"), token: a.invite(label: nil, expiresIn: nil, syncPaths: nil).invitation)
+            for _ in 0..<2 { for node in home + [y] { _ = try await node.trigger() } }
+            for node in home + [y] { #expect(try node.paths() == ["/late", "/y"]) }
         }
     }
 

@@ -64,14 +64,16 @@ final class Lab: Sendable {
     static func address(_ name: String) -> String { "http://\(name):6830" }
 
     /// A node that is in no cluster, or has founded its own.
-    func node(_ name: String, founds: Bool = false) async throws -> Node {
+    ///
+    /// - Parameter isHidden: whether nobody can connect to it.
+    func node(_ name: String, founds: Bool = false, isHidden: Bool = false) async throws -> Node {
         let directory = try TemporaryDirectory()
         var options = Node.Options(
             directory: directory.path, label: name, transport: Wire(lab: self, address: Lab.address(name)),
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }), time: time)
         options.retention = retention
         let node = try Node(options)
-        node.setAddress(Lab.address(name))
+        if !isHidden { node.setAddress(Lab.address(name)) }
         let server = InProcessServer(node: node, channel: NIOAsyncTestingChannel())
         machines.withLock { $0[Lab.address(name)] = Machine(node: node, directory: directory, server: server) }
         if founds { _ = try await node.foundCluster() }
@@ -79,9 +81,9 @@ final class Lab: Sendable {
     }
 
     /// A node that has joined another's cluster.
-    func node(_ name: String, joining host: String, syncPaths: [String]? = nil) async throws -> Node {
+    func node(_ name: String, joining host: String, syncPaths: [String]? = nil, isHidden: Bool = false) async throws -> Node {
         let invitation = try self[host].invite(label: nil, expiresIn: nil, syncPaths: syncPaths).invitation
-        let node = try await node(name)
+        let node = try await node(name, isHidden: isHidden)
         try await node.join(address: Lab.address(host), token: invitation)
         return node
     }

@@ -80,8 +80,8 @@ struct ModelTests {
         #expect(model.observe([shown(dot(1, by: 0), "a")], winner: dot(1, by: 0), at: "/f", on: 0) == nil)
         #expect(model.checkComplete(0) == nil)
         #expect(model.checkComplete(1) != nil)
-        #expect(model.acknowledge(dot(1, by: 0).description, at: "/f") == nil)
-        #expect(model.acknowledge(dot(9, by: 0).description, at: "/f") != nil)
+        #expect(model.acknowledge(dot(1, by: 0).description, at: "/f", by: 0) == nil)
+        #expect(model.acknowledge(dot(9, by: 0).description, at: "/f", by: 0) != nil)
     }
 
     @Test func `Resolving replaces all, a plain write only the winner`() {
