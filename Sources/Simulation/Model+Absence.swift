@@ -29,7 +29,16 @@ extension Model {
     }
 
     /// Takes note of who does not count any more.
-    mutating func setLapsed(_ nodes: Set<Int>) { lapsed = nodes }
+    mutating func setLapsed(_ nodes: Set<Int>) {
+        lapsed = nodes
+        everLapsed.formUnion(nodes)
+    }
+
+    /// Whether a deletion is that of a node that nobody waited for, which still has it or has made it anew: others need not keep it.
+    func isToldByItsAuthor(_ write: Int, at path: String) -> Bool {
+        guard let author = nodes[writes[write].dot.actor.node], everLapsed.contains(author) else { return false }
+        return writes[write].isRenamed || seen[author][path]?.contains(write) == true && dropped[author][path]?.contains(write) != true
+    }
 
     /// What all who count have seen of a path.
     func commonKnowledge(of path: String, besides node: Int) -> WriteSet {

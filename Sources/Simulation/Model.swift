@@ -65,6 +65,8 @@ struct Model {
     var restoredAt: [Int: Int] = [:]
     /// Members for which deletions do not wait: they were away for too long.
     var lapsed: Set<Int> = []
+    /// Those of whom that was ever said.
+    var everLapsed: Set<Int> = []
     /// What has been asked for and not been answered yet.
     private var intents: [String: Intent] = [:]
     /// Where a request failed in a way that leaves open whether it was done: what is found after a start may be its work.
@@ -257,7 +259,7 @@ struct Model {
     private mutating func check(_ shown: Set<Dot>, winner: Dot?, _ known: WriteSet, at path: String, on node: Int) -> String? {
         let survivors = survivors(of: known)
         let gone = dropsDeletions ? survivors.filter { !shown.contains(writes[$0].dot) && writes[$0].content == .nothing } : WriteSet()
-        for index in gone where !everybodyHas(index, at: path, besides: node) {
+        for index in gone where !everybodyHas(index, at: path, besides: node) && !isToldByItsAuthor(index, at: path) {
             return "\(path) on node \(node): the deletion \(writes[index].dot) was dropped before all members had it"
         }
         dropped[node][path] = gone
