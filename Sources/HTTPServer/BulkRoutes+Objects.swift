@@ -96,9 +96,9 @@ private struct ObjectIntake {
             guard let object = frame.object else { throw MalformedBytes("object \(frame.header.hash) was announced, but did not come") }
             return object
         }
-        return try zip(objects, UncheckedObject.bytes(of: objects)).map { object, bytes in
-            guard let bytes else { throw MalformedBytes("object \(object.hash) has other bytes than its hash says") }
-            return object.codec == .raw ? PreparedObject(object.kind, bytes, hash: object.hash) : PreparedObject(checked: object)
+        return try zip(objects, UncheckedObject.checked(objects)).map { object, found in
+            guard let found else { throw MalformedBytes("object \(object.hash) has other bytes than its hash says") }
+            return object.codec == .raw ? PreparedObject(object.kind, found.bytes, hash: object.hash) : found.prepared
         }
     }
 }

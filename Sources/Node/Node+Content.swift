@@ -40,9 +40,9 @@ public struct ArrivedChunk: Sendable {
 
     /// - Throws: `MalformedBytes` where one has other bytes than its hash says.
     fileprivate static func checked(_ arrived: [(chunk: WantedChunk, object: UncheckedObject)]) throws -> [ArrivedChunk] {
-        try zip(arrived, UncheckedObject.bytes(of: arrived.map(\.object))).map { arrived, bytes in
-            guard let bytes else { throw MalformedBytes("object \(arrived.chunk.hash) has other bytes than its hash says") }
-            return ArrivedChunk(chunk: arrived.chunk, bytes: bytes)
+        try zip(arrived, UncheckedObject.checked(arrived.map(\.object))).map { arrived, found in
+            guard let found else { throw MalformedBytes("object \(arrived.chunk.hash) has other bytes than its hash says") }
+            return ArrivedChunk(chunk: arrived.chunk, bytes: found.bytes)
         }
     }
 }

@@ -108,14 +108,14 @@ struct ObjectFetch {
         try await node.database.threads.run { [database = node.database, isRepair] in
             var objects: [PreparedObject] = []
             var answer = Stored()
-            for (object, bytes) in zip(arrived, UncheckedObject.bytes(of: arrived)) {
-                guard let bytes else {
+            for (object, found) in zip(arrived, UncheckedObject.checked(arrived)) {
+                guard let found else {
                     answer.damaged.append(object.hash)
                     continue
                 }
-                objects.append(PreparedObject(checked: object))
+                objects.append(found.prepared)
                 answer.objects.append(Pull.Object(
-                    hash: object.hash, kind: object.kind, bytes: object.kind == .chunk ? [] : bytes, size: UInt64(object.rawLength)))
+                    hash: object.hash, kind: object.kind, bytes: object.kind == .chunk ? [] : found.bytes, size: UInt64(object.rawLength)))
             }
             if isRepair { try database.heal(objects) } else { try database.store.append(objects) }
             return answer

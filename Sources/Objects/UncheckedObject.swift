@@ -25,21 +25,20 @@ public struct UncheckedObject: Sendable {
 
     /// Checks some objects, which is sooner done for several together.
     ///
-    /// - Returns: for each its bytes before compression; nil where it does not decompress to its length, or has another hash.
-    public static func bytes(of objects: [UncheckedObject]) -> [[UInt8]?] {
+    /// - Returns: for each the object as it can be stored, and its bytes before compression; nil where it does not decompress to its length, or
+    ///   has another hash.
+    public static func checked(_ objects: [UncheckedObject]) -> [(prepared: PreparedObject, bytes: [UInt8])?] {
         var result = objects.map(\.raw)
+        // Arrays that are held and not changed keep their bytes in one place.
         let found = withExtendedLifetime(result) {
             let whole = result.enumerated().compactMap { index, bytes in bytes.map { (index, $0.withUnsafeBytes { $0 }) } }
             return zip(whole, ContentHash.several(of: whole.map { (objects[$0.0].kind, $0.1) })).map { (index: $0.0, hash: $1) }
         }
         for (index, hash) in found where hash != objects[index].hash { result[index] = nil }
-        return result
-    }
-}
-
-extension PreparedObject {
-    /// An object as another node stored it, whose bytes have been checked.
-    public init(checked object: UncheckedObject) {
-        self.init(verified: object.hash, object.kind, object.codec, rawLength: object.rawLength, stored: object.stored)
+        return zip(objects, result).map { object, bytes in
+            bytes.map {
+                (PreparedObject(verified: object.hash, object.kind, object.codec, rawLength: object.rawLength, stored: object.stored), $0)
+            }
+        }
     }
 }
