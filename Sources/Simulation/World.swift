@@ -158,6 +158,7 @@ final class World: Sendable {
             let cause = head.commit.cause
             // Of several requests of one commit only the first is named.
             let mayStartOver = features.dropsDeletions && cause.hasSuffix(" more") && !cause.hasPrefix("a fresh incarnation")
+                && head.commit.files.root != before.files.root
             occasion = cause.contains("long absence") || mayStartOver ? .startingOver : .renaming
         } else if head.commit.cause.hasPrefix("write anew") {
             occasion = .renaming
