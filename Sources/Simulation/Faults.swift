@@ -161,6 +161,8 @@ private struct Backup {
             for _ in 0..<40 where !world.withModel({ $0.isKnownToAll(machine.index) }) { guard await wait(pause) else { return } }
             guard world.withModel({ $0.isKnownToAll(machine.index) }), !machine.isRunning else { return await machine.restartLater(&random) }
         }
+        // What the node had not written down yet of a clock that was set, a copy does not have either, and alone it cannot find out.
+        let isClockSet = machine.time.isSet
         world.note("node \(machine.index) is put back to an old \(isImage ? "image" : "copy")")
         do {
             try machine.restore(copy, isImage: isImage)
@@ -168,7 +170,7 @@ private struct Backup {
             return world.fail("node \(machine.index) cannot be put back: \(error)")
         }
         // Where members can be away for too long, too few would be left to say who is.
-        guard !world.features.dropsDeletions, random.once(in: 2) else { return await machine.restartLater(&random) }
+        guard !world.features.dropsDeletions, random.once(in: 2), !isClockSet else { return await machine.restartLater(&random) }
         // People go on where they were before anybody can tell the node what it has forgotten.
         let others = others.map(\.index).filter { $0 != machine.index }
         world.note("node \(machine.index) is alone")

@@ -246,6 +246,7 @@ final class SimulatedTime: TimeSource {
         var error: Int64
         /// Where the wall clock stands still, if it does.
         var frozenAt: UInt64?
+        var isSet = false
     }
 
     /// The true time of the world's start, in microseconds since 1970.
@@ -288,12 +289,19 @@ final class SimulatedTime: TimeSource {
         state.withLock { state in
             state.error = error
             state.frozenAt = nil
+            state.isSet = true
         }
     }
 
+    /// Whether anybody has ever touched the wall clock.
+    var isSet: Bool { state.withLock { $0.isSet } }
+
     func freezeWallClock() {
         let wall = wallMicroseconds()
-        state.withLock { $0.frozenAt = wall }
+        state.withLock { state in
+            state.frozenAt = wall
+            state.isSet = true
+        }
     }
 }
 
