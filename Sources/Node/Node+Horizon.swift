@@ -77,6 +77,9 @@ extension Node {
         return try horizon > .zero && known().caughtUp < horizon
     }
 
+    /// Whether the members may have moved the horizon past this node without its knowing: they wait only for those of whom they have heard.
+    func mayBeLeftBehind() throws -> Bool { try known().caughtUp < limit }
+
     /// Takes note that all of a peer's state has been joined.
     ///
     /// - Parameter told: what the peer had told before it showed its roots; nil where only its own writes are known.

@@ -296,7 +296,7 @@ extension Node {
         fetches.begin(name)
         var isJoined = false
         defer { fetches.end(name, isJoined: isJoined) }
-        if let joined, let root = try await pullChanges(tree, since: joined, from: link, under: purgedUpTo, &report) {
+        if let joined, let root = try await pullChanges(tree, since: joined, to: root, from: link, under: purgedUpTo, &report) {
             link.state.withLock { $0.joined[tree.rawValue] = root }
             isJoined = true
             return
@@ -327,9 +327,11 @@ extension Node {
     }
 
     /// Pulls what changed at the peer since a root that it knows.
+    ///
+    /// - Parameter expected: the root that the peer told. By now it may have another.
     /// - Returns: the root that the changes led to; nil if the trees have to be walked.
     private func pullChanges(
-        _ tree: Tree, since: ContentHash, from link: PeerLink, under purgedUpTo: Timestamp, _ report: inout SyncReport
+        _ tree: Tree, since: ContentHash, to expected: ContentHash, from link: PeerLink, under purgedUpTo: Timestamp, _ report: inout SyncReport
     ) async throws -> ContentHash? {
         var request = CanonicalEncoder()
         request.write(since)
@@ -350,6 +352,8 @@ extension Node {
         guard let root = reader.root, reader.isAtEnd else {
             throw NodeError(.unavailable, "the peer at \(link.address) broke off in the middle of its changes; sync again")
         }
+        // Deletions may have been dropped there that this node has never seen, under a horizon that it does not know yet.
+        if tree == .files, root != expected, try mayBeLeftBehind() { return nil }
         let view = database.view
         let session = PullSession(node: self, link: link, pull: watched(Pull(horizon: latestAccepted), link, purgedUpTo))
         let found = changes
