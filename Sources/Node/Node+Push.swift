@@ -90,11 +90,11 @@ extension Node {
         guard tree == .files || caller.isTrusted else { throw NodeError(.forbidden, "only full members share the cluster's own tree") }
         let turn = pushTurn(of: node)
         return try await turn.turn.run {
-            if tree == .files, caller.isTrusted, try !isLeftBehind() {
-                // What it merely still has would bring back what was deleted.
-                guard try min(caughtUp, latestAccepted) >= horizonDocuments().horizon else {
-                    throw NodeError(.conflict, "node \(node.short) was away for longer than deletions are kept; it takes this node's state before it pushes")
-                }
+            // What is dropped after a start may still be here. A node that was away itself does not know what was deleted.
+            let forgotten = try tree == .files && !isLeftBehind() ? horizonDocuments().horizon : .zero
+            // What a full member merely still has would bring back what was deleted.
+            guard !caller.isTrusted || min(caughtUp, latestAccepted) >= forgotten else {
+                throw NodeError(.conflict, "node \(node.short) was away for longer than deletions are kept; it takes this node's state before it pushes")
             }
             // What others say of this node's writes is not believed.
             if caller.isTrusted { try await checkOwnWrites(ownWrites(in: part.records, tree)) }
@@ -107,7 +107,7 @@ extension Node {
                 horizon: tree == .files ? database.horizon : .zero)
             if !part.ticket.isEmpty { ticket = try open(part.ticket, for: caller, like: ticket) }
             let start = ticket
-            let answer = try await database.threads.run { [self] in try stage(part, tree, from: caller, node, onto: start) }
+            let answer = try await database.threads.run { [self] in try stage(part, tree, from: caller, node, forgotten: forgotten, onto: start) }
             guard case .success(let next) = answer else {
                 if case .failure(let refused) = answer { return .refused(refused.refusals, missing: refused.missing) }
                 preconditionFailure("a part is taken or refused")
@@ -150,16 +150,14 @@ extension Node {
 
     /// Blocks.
     private func stage(
-        _ part: PushPart, _ tree: Tree, from caller: Principal, _ node: NodeID, onto ticket: PushTicket
+        _ part: PushPart, _ tree: Tree, from caller: Principal, _ node: NodeID, forgotten: Timestamp, onto ticket: PushTicket
     ) throws -> Result<PushTicket, Refused> {
         let view = database.view
         guard let staged = try database.subtree(ticket.staged) else {
             throw NodeError(.conflict, "the parts that were sent before are not here any more; begin the push anew")
         }
-        // After a start, what the cluster has agreed on may not have been dropped yet.
-        let agreed = try tree == .files && !isLeftBehind() ? horizonDocuments().horizon : .zero
         var vetting = PushVetting(node: self, caller: caller, view: view, tree: tree, rules: RegisterVetting(
-            rules: caller.rules, node: node, horizon: latestAccepted, forgotten: max(ticket.horizon, agreed)))
+            rules: caller.rules, node: node, horizon: latestAccepted, forgotten: max(ticket.horizon, forgotten)))
         var refusals: [Refusal] = []
         var missing: [ContentHash] = []
         for record in part.records where refusals.count < Node.maximumTold && missing.count < Node.maximumTold {
