@@ -152,17 +152,17 @@ final class PushSession {
                     try database.objects(of: versions.map { FileDatabase.BulkItem(path: item.path, value: $0.value) }).map(\.hash)
                 }
                 var moved: [Version] = []
-                var asked: [ContentHash] = []
+                var changed: Set<ContentHash> = []
                 let new = rules.newVersions(item).filter { version in
                     guard case .file(let file) = version.value else { return false }
                     guard let place = PushSession.place(of: version, in: places) else { return true }
                     // What has moved is there; if it is not, or the rules do not show it, the peer says so when the record comes.
                     moved.append(version)
-                    if let attributes = file.attributes, attributes != place.attributes { asked.append(attributes) }
+                    if let attributes = file.attributes, attributes != place.attributes { changed.insert(attributes) }
                     return false
                 }
-                asked += try objects(new)
-                return Prepared(item: item, bases: bases, objects: try asked + objects(moved), asked: asked)
+                let asked = try changed.sorted() + objects(new)
+                return Prepared(item: item, bases: bases, objects: try asked + objects(moved).filter { !changed.contains($0) }, asked: asked)
             }
             let missing = Set(try database.store.missing(among: prepared.flatMap(\.objects)))
             if missing.isEmpty { return prepared }
