@@ -10,8 +10,7 @@ struct AbsenceTests {
     @Test("What two wrote that were cut off together is there when both are back, and what their desks wrote")
     func cutOffTogether() async throws {
         try await withLab(retention: .milliseconds(300)) { lab in
-            let a = try await lab.node("a", founds: true)
-            let home = [a, try await lab.node("b", joining: "a"), try await lab.node("c", joining: "a")]
+            let (a, home) = try await makeHome(lab)
             let x = try await lab.node("x", joining: "a")
             let y = try await lab.node("y", joining: "x")
             let site = [x, y]
@@ -48,8 +47,7 @@ struct AbsenceTests {
     @Test("What was deleted while a member was cut off does not come back when it pushes before it has pulled")
     func pushOfTheCutOff() async throws {
         try await withLab(retention: .milliseconds(300)) { lab in
-            let a = try await lab.node("a", founds: true)
-            let home = [a, try await lab.node("b", joining: "a"), try await lab.node("c", joining: "a")]
+            let (a, home) = try await makeHome(lab)
             let x = try await lab.node("x", joining: "a")
             for path in ["/gone", "/kept"] { try await a.put("as it was", at: path) }
             for node in home + [x] { try await node.sync() }
@@ -98,8 +96,7 @@ struct AbsenceTests {
     @Test("What a member to which nobody can connect had from a desk by way of others stays deleted after an absence, and its own files go on")
     func hiddenMember() async throws {
         try await withLab(retention: .milliseconds(300)) { lab in
-            let a = try await lab.node("a", founds: true)
-            let home = [a, try await lab.node("b", joining: "a"), try await lab.node("c", joining: "a")]
+            let (a, home) = try await makeHome(lab)
             let (desk, _) = try await lab.client("desk", of: "a", rules: [(path: "/**", allow: Permission.allCases)])
             try await desk.put("by a desk", at: "/gone")
             try await desk.sync()
@@ -125,6 +122,12 @@ struct AbsenceTests {
             for _ in 0..<2 { for node in home + [y] { _ = try await node.trigger() } }
             for node in home + [y] { #expect(try node.paths() == ["/late", "/y"]) }
         }
+    }
+
+    /// The greater part of a cluster: its founder, and all three.
+    private func makeHome(_ lab: Lab) async throws -> (founder: Node, all: [Node]) {
+        let founder = try await lab.node("a", founds: true)
+        return (founder, [founder, try await lab.node("b", joining: "a"), try await lab.node("c", joining: "a")])
     }
 
     /// Lets everybody sync and look after deletions until a node has dropped them.
