@@ -280,13 +280,18 @@ extension Node {
         _ tree: Tree, root: ContentHash, from link: PeerLink, under purgedUpTo: Timestamp = .zero, _ report: inout SyncReport
     ) async throws {
         let own = database.head[tree].root
-        let joined = link.state.withLock { $0.joined[tree.rawValue] }
-        if joined == root { return }
         if own == root { return link.state.withLock { $0.joined[tree.rawValue] = root } }
+        var joined = link.state.withLock { $0.joined[tree.rawValue] }
+        let isAgain = joined == root
+        if isAgain {
+            let now = clock.monotonicMicroseconds()
+            guard link.state.withLock({ $0.isWalkDue(tree, own: own, root: root, now: now) }) else { return }
+            joined = nil
+        }
         let name = Fetches.Name(tree: tree, root: root)
         // Another peer may be bringing the same; but one that is slow holds up nobody.
         await fetches.wait(for: name)
-        if fetches.isDone(name) {
+        if !isAgain, fetches.isDone(name) {
             link.state.withLock { $0.joined[tree.rawValue] = root }
             return
         }

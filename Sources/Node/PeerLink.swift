@@ -23,6 +23,15 @@ final class PeerLink: Sendable {
         var refusal: Refusal
     }
 
+    /// Two roots that differ, of which this node has joined the peer's.
+    fileprivate struct Standoff {
+        var own: ContentHash
+        var root: ContentHash
+        /// On this node's monotonic clock.
+        var since: UInt64
+        var isWalked = false
+    }
+
     struct State {
         var nodeID: NodeID?
         var label: String?
@@ -42,6 +51,7 @@ final class PeerLink: Sendable {
         var lastSyncAt: Date?
         /// The peer's roots when they were last joined here: where the next sync goes on from.
         var joined: [String: ContentHash] = [:]
+        fileprivate var standoffs: [Tree: Standoff] = [:]
         var root: ContentHash?
         /// Whether this node may see, or wants, only a part of what the peer has.
         var isScoped = false
@@ -89,6 +99,22 @@ final class PeerLink: Sendable {
             // What was joined when everything was exchanged is what the peer is known to have.
             if isScoped, !self.isScoped, let root = joined[Tree.files.rawValue] { scoped[.files] = ScopedState(cursor: [], known: root) }
             self.isScoped = isScoped
+        }
+
+        /// How long two roots may differ before they are compared from top to bottom, in microseconds.
+        private static let standoff: UInt64 = 60_000_000
+
+        /// Whether to walk a tree of the peer's that was joined before. Where neither side's root changes any more, the peer is mostly still to
+        /// join this node's; but should anything have gone wrong on the way here, nothing else would ever find it. Once for any two roots.
+        mutating func isWalkDue(_ tree: Tree, own: ContentHash, root: ContentHash, now: UInt64) -> Bool {
+            guard var standoff = standoffs[tree], standoff.own == own, standoff.root == root else {
+                standoffs[tree] = Standoff(own: own, root: root, since: now)
+                return false
+            }
+            if standoff.isWalked || now < standoff.since + State.standoff { return false }
+            standoff.isWalked = true
+            standoffs[tree] = standoff
+            return true
         }
 
         /// The lives of a peer of which it is remembered what it knew.
