@@ -4,18 +4,24 @@ extension Register {
     /// The register without deletions that every member has seen; nil if nothing is left of it.
     ///
     /// A deletion has to be kept until nobody can bring back what it deleted. Up to the horizon, every member has every
-    /// write: so a deletion from before it is dropped, and with it all that the context says of that time, if nothing of that
-    /// time is left beside it. Where something is, the deletion is one side of a conflict that somebody has to settle.
+    /// write: so a deletion from before it is dropped, and with it all that the context says of the time until then, if everything beside it is
+    /// later and was made over nothing of that time. Where something is not, the deletion is one side of a conflict that somebody has to settle.
     ///
-    /// A function of the register and the horizon alone, and idempotent; among registers of nodes that have every write up
-    /// to the horizon it commutes with the join. So all nodes that know the horizon hold the same, whoever has purged first.
+    /// A function of the register and the horizon alone, idempotent, and the same in one step or in several: nodes that pass over a horizon end
+    /// where those do that did not. Among registers of nodes that have every write up to the horizon it commutes with the join. So
+    /// all nodes that know the horizon hold the same, whoever has purged first. O(versions²).
     public func purged(upTo horizon: Timestamp) -> Register? {
-        func isOver(_ version: Version) -> Bool { version.value.isTombstone && version.dot.timestamp <= horizon }
-        guard versions.contains(where: isOver) else { return self }
-        let rest = versions.filter { !isOver($0) }
-        if rest.isEmpty { return latest <= horizon ? nil : self }
-        guard rest.allSatisfy({ $0.dot.timestamp > horizon && $0.past.isAfter(horizon) }) else { return self }
-        return Register(versions: rest, context: context.filtered { _, timestamp in timestamp > horizon ? timestamp : nil })
+        func isOver(_ version: Version, _ time: Timestamp) -> Bool { version.value.isTombstone && version.dot.timestamp <= time }
+        let deletions = versions.filter { isOver($0, horizon) }
+        if deletions.isEmpty { return self }
+        if deletions.count == versions.count, latest <= horizon { return nil }
+        // Not the horizon's own time matters, but that of a deletion: else it would, too, which horizons a node has passed over.
+        for time in deletions.reversed().map(\.dot.timestamp) {
+            let rest = versions.filter { !isOver($0, time) }
+            guard !rest.isEmpty, rest.allSatisfy({ $0.dot.timestamp > time && $0.past.isAfter(time) }) else { continue }
+            return Register(versions: rest, context: context.filtered { _, timestamp in timestamp > time ? timestamp : nil })
+        }
+        return self
     }
 
     /// The register of a node that has forgotten some of its writes and learns that it has: what it has written since is
@@ -56,11 +62,11 @@ extension Register {
     ///
     /// - Parameters:
     ///   - isWanted: whether nobody else has a write.
-    ///   - acknowledged: up to when others have an actor's writes; nil for all of them.
+    ///   - known: up to when others know an actor's writes, as far as what these have seen is to be told; nil for all of them.
     ///   - horizon: what the past says of the time before it is left out; `zero` to keep it.
     ///   - nextDot: the new names, which ascend.
     public func renewed(
-        where isWanted: (Version) -> Bool, acknowledged: (NodeID) -> Timestamp?, after horizon: Timestamp, nextDot: () -> Dot
+        where isWanted: (Version) -> Bool, known: (Actor) -> Timestamp?, after horizon: Timestamp, nextDot: () -> Dot
     ) -> Register? {
         var names: [(old: Dot, new: Dot)] = []
         var result: [Version] = []
@@ -68,8 +74,8 @@ extension Register {
         for version in versions where isWanted(version) {
             let dot = nextDot()
             var past = version.past.filtered { actor, timestamp in
-                let known = acknowledged(actor.node).map { min($0, timestamp) } ?? timestamp
-                return known > horizon ? known : nil
+                let timestamp = known(actor).map { min($0, timestamp) } ?? timestamp
+                return timestamp > horizon ? timestamp : nil
             }
             for name in names where version.past.covers(name.old) { past.insert(name.new) }
             names.append((version.dot, dot))
@@ -84,7 +90,7 @@ extension Register {
     ///
     /// - Parameter nextDot: the new names, which ascend.
     public func renewing(where isUnsent: (Version) -> Bool, nextDot: () -> Dot) -> Register? {
-        guard let renewed = renewed(where: isUnsent, acknowledged: { _ in nil }, after: .zero, nextDot: nextDot) else { return nil }
+        guard let renewed = renewed(where: isUnsent, known: { _ in nil }, after: .zero, nextDot: nextDot) else { return nil }
         let rest = versions.filter { !isUnsent($0) }
         return Register(versions: (rest + renewed.versions).sorted { $0.dot < $1.dot }, context: context.merged(with: renewed.context))
     }

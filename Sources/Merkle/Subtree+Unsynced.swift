@@ -25,13 +25,21 @@ extension Subtree {
             guard let register = difference.after else { continue }
             var result = difference.before
             let before = difference.before
+            func isUnsynced(_ version: Version) -> Bool {
+                guard version.dot.timestamp > acknowledged(version.dot.actor.node) ?? since else { return false }
+                // To delete what is not there is nothing.
+                return before.map { !$0.context.covers(version.dot) } ?? !version.value.isTombstone
+            }
+            let isBrought = register.versions.contains(where: isUnsynced)
             let renewed = register.renewed(
                 where: { version in
-                    guard version.dot.timestamp > acknowledged(version.dot.actor.node) ?? since else { return false }
-                    // To delete what is not there is nothing.
-                    return before.map { !$0.context.covers(version.dot) } ?? !version.value.isTombstone
+                    if isUnsynced(version) { return true }
+                    // What stands beside such a write, and nobody is known to have, would be taken for replaced by it.
+                    return isBrought && acknowledged(version.dot.actor.node) == nil && before?.context.covers(version.dot) != true
                 },
-                acknowledged: acknowledged, after: before == nil ? horizon : .zero, nextDot: nextDot)
+                // What the register shows of others' writes they have, whether or not anybody has told so yet.
+                known: { actor in acknowledged(actor.node).map { max($0, before?.context.timestamp(of: actor) ?? .zero) } },
+                after: before == nil ? horizon : .zero, nextDot: nextDot)
             if let renewed {
                 result = before.map { renewed.laid(over: $0, by: register) } ?? renewed
                 kept += renewed.versions.count

@@ -322,6 +322,90 @@ struct HorizonTests {
         #expect(Set(register.versions.map(\.value)) == [link("loser"), link("over the winner"), link("own")])
     }
 
+    @Test("A deletion over what all have is still over it where a node starts over, though nobody has told that they have it")
+    func deletionsOverWhatIsThere() throws {
+        let (other, own) = (Actor.numbered(1), Actor.numbered(2))
+        func dot(_ time: UInt64, _ actor: Actor) -> Dot { Dot(timestamp: Timestamp(microseconds: time), actor: actor) }
+        let theirs = Register(Version(dot: dot(20, other), past: VersionVector(), value: .symlink(target: "a")))
+        let mine = theirs.writing(.tombstone, at: dot(30, own))
+        // Of the other node's writes they are known to have those up to 10; this one came by a part of its state.
+        let register = try #require(try started(over: theirs, from: mine, acknowledged: [other.node: 10, own.node: 0], own))
+        #expect(register.winner.value.isTombstone)
+        #expect(register.versions.count == 1)
+    }
+
+    @Test("What stands beside a write that a node brings along comes with it, where nobody has heard of its author")
+    func losersOfStrangers() throws {
+        let (desk, own) = (Actor.numbered(1), Actor.numbered(2))
+        func dot(_ time: UInt64, _ actor: Actor) -> Dot { Dot(timestamp: Timestamp(microseconds: time), actor: actor) }
+        // Made before the node was cut off, and given to it after that.
+        let loser = Register(Version(dot: dot(10, desk), past: VersionVector(), value: .symlink(target: "a desk's")))
+        let mine = loser.joined(with: Register(Version(dot: dot(12, own), past: VersionVector(), value: .symlink(target: "own"))))
+            .writing(.symlink(target: "over it"), at: dot(30, own))
+        let register = try #require(try started(over: nil, from: mine, acknowledged: [own.node: 15], own))
+        #expect(Set(register.versions.map(\.value)) == [.symlink(target: "a desk's"), .symlink(target: "over it")])
+        #expect(register.winner.value == .symlink(target: "over it"))
+    }
+
+    /// What is at a path after a node has started over.
+    private func started(over theirs: Register?, from mine: Register, acknowledged: [NodeID: UInt64], _ own: Actor) throws -> Register? {
+        var nodes = MemoryNodes()
+        let path = TreePath.root.appending("f")
+        var time: UInt64 = 100
+        let tree = try Subtree.empty.applying(theirs.map { [TreeEdit(path, .set($0))] } ?? [], in: &nodes)
+        let absent = try Subtree.empty.applying([TreeEdit(path, .set(mine))], in: &nodes)
+        let (result, _) = try tree.keeping(
+            unsyncedOf: absent, acknowledged: { node in acknowledged[node].map { Timestamp(microseconds: $0) } },
+            since: Timestamp(microseconds: acknowledged[own.node] ?? 0), purgedUpTo: Timestamp(microseconds: 5), in: &nodes
+        ) {
+            time += 1
+            return Dot(timestamp: Timestamp(microseconds: time), actor: Actor(node: own.node, incarnation: 7))
+        }
+        return try result.entry(at: path, in: nodes)?.register
+    }
+
+    @Test("Nodes that pass over a horizon end where those do that did not", arguments: Seed.several(20))
+    func steps(seed: Seed) throws {
+        var random = seed.generator
+        var time: UInt64 = 10
+        // Each has what it has seen of one path, if anything.
+        var nodes = [Register?](repeating: nil, count: 3)
+        for _ in 0..<60 {
+            let index = random.below(3)
+            if random.once(in: 2) {
+                // Two may write at the same time.
+                time += UInt64(random.below(3))
+                let dot = Dot(timestamp: Timestamp(microseconds: time), actor: .numbered(index))
+                guard nodes[index]?.context.covers(dot) != true else { continue }
+                let value = random.once(in: 2) ? Value.tombstone : .random(&random)
+                nodes[index] = nodes[index]?.writing(value, at: dot) ?? Register(Version(dot: dot, past: VersionVector(), value: value))
+            } else if let other = nodes[random.below(3)] {
+                nodes[index] = nodes[index]?.joined(with: other) ?? other
+            }
+            // One that dropped all it had starts from nothing.
+            if random.once(in: 6) { nodes[index] = nodes[index]?.purged(upTo: Timestamp(microseconds: time - UInt64(random.below(4)))) }
+            guard let register = nodes[index] else { continue }
+            for first in stride(from: time - 9, through: time, by: 1) {
+                for second in first...time {
+                    let one = register.purged(upTo: Timestamp(microseconds: second))
+                    let several = register.purged(upTo: Timestamp(microseconds: first))?.purged(upTo: Timestamp(microseconds: second))
+                    #expect(one == several, "\(register) by \(first) to \(second)")
+                }
+            }
+        }
+    }
+
+    @Test("A file that was made where a deletion is dropped already stands alone, whoever hears of it before dropping the deletion")
+    func filesAtDroppedPaths() {
+        let (one, other) = (Actor.numbered(1), Actor.numbered(2))
+        func dot(_ time: UInt64, _ actor: Actor) -> Dot { Dot(timestamp: Timestamp(microseconds: time), actor: actor) }
+        let deleted = Register(Version(dot: dot(10, one), past: VersionVector(), value: .symlink(target: "old"))).writing(.tombstone, at: dot(20, one))
+        #expect(deleted.purged(upTo: Timestamp(microseconds: 30)) == nil)
+        let new = Register(Version(dot: dot(40, other), past: VersionVector(), value: .symlink(target: "new")))
+        // The horizon has passed the new file, too, when this one looks at it.
+        #expect(deleted.joined(with: new).purged(upTo: Timestamp(microseconds: 50)) == new)
+    }
+
     @Test("Nobody is declared silent by a minority, nor because one in the middle hears of both sides")
     func minority() {
         let nodes = (0..<5).map { Actor.numbered($0).node }
