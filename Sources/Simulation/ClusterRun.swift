@@ -183,6 +183,7 @@ public struct ClusterRun: Sendable {
                     let peers = machine.node?.peers().map { "\($0.label ?? $0.address) \($0.state): \($0.reason ?? "-")" } ?? []
                     return "\(lacks(machine.index, world) ?? "") node \(machine.index) at \(machine.node?.database.head.commit.files.root.description.prefix(12) ?? "-") (\(peers.joined(separator: "; ")))"
                 }
+                world.explainDifferences()
                 return world.fail("the nodes do not agree \(ClusterRun.patience / 1_000_000) s after everything was healed: \(states.joined(separator: ", "))")
             }
             try? await world.scheduler.wait(250_000)

@@ -163,6 +163,7 @@ private struct Backup {
         }
         // What the node had not written down yet of a clock that was set, a copy does not have either, and alone it cannot find out.
         let isClockSet = machine.time.isSet
+        while isClockSet, world.network.isCutForLong(machine.index) { guard await wait(20 * pause) else { return } }
         world.note("node \(machine.index) is put back to an old \(isImage ? "image" : "copy")")
         do {
             try machine.restore(copy, isImage: isImage)

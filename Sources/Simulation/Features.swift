@@ -66,7 +66,6 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
         // What a full member forgot and a partial one alone still has cannot come back, since that one is not believed: docs/simulation.md.
         hasOldCopies = random.once(in: rare) && (!hasPartialMember || random.once(in: 2))
         if hasOldCopies { hasPartialMember = false }
-        // Machines that nobody sees would hold deletions back, and be left behind by them.
         dropsDeletions = !hasPartialMember && !hasHiddenNodes && random.once(in: 2)
         hasProber = random.once(in: rare)
         pause = random.pick([50, 100, 200, 400])
@@ -75,6 +74,7 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
         flipsBits = random.once(in: rare)
         // The others must be more than half, and still reach each other.
         hasOutage = dropsDeletions && nodes >= 5 && topology != .star && random.once(in: 2)
+        if hasHiddenNodes && !hasPartialMember { dropsDeletions = random.once(in: 2) }
     }
 
     /// The same with one thing less, the most telling first.

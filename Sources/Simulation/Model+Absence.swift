@@ -29,9 +29,11 @@ extension Model {
     }
 
     /// Takes note of who does not count any more.
-    mutating func setLapsed(_ nodes: Set<Int>) {
-        lapsed = nodes
+    ///
+    /// - Parameter listed: those that the horizon has waited for. One that had lapsed by then may have said that it is back before it heard of it.
+    mutating func setLapsed(_ nodes: Set<Int>, listed: Set<Int>? = nil) {
         everLapsed.formUnion(nodes)
+        lapsed = listed.map { nodes.union(everLapsed.subtracting($0)) } ?? nodes
     }
 
     /// Whether a deletion is that of a node that nobody waited for, which still has it or has made it anew: others need not keep it.
@@ -41,10 +43,13 @@ extension Model {
     }
 
     /// What all who count have seen of a path.
-    func commonKnowledge(of path: String, besides node: Int) -> WriteSet {
+    ///
+    /// - Parameter everSeen: whether that counts which some of them have forgotten since.
+    func commonKnowledge(of path: String, besides node: Int, everSeen: Bool) -> WriteSet {
         var common: WriteSet?
         for other in seen.indices where other != node && !lapsed.contains(other) {
-            let known = (seen[other][path] ?? WriteSet()).union(forgotten[other][path] ?? WriteSet())
+            var known = seen[other][path] ?? WriteSet()
+            if everSeen { known.formUnion(forgotten[other][path] ?? WriteSet()) }
             common = common?.intersection(known) ?? known
         }
         return common ?? WriteSet()

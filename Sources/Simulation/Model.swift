@@ -146,8 +146,15 @@ struct Model {
         let shown = Set(versions.map(\.dot))
         if occasion == .startingOver {
             // What it had alone is no more; what everybody has may have been dropped where it comes from.
-            known = commonKnowledge(of: path, besides: node)
+            let common = commonKnowledge(of: path, besides: node, everSeen: false)
+            known = common
             for version in versions { if let index = indexes[version.dot] { known.formUnion(everythingBehind(index)) } }
+            // A deletion beside what it brings along stays behind where the path is gone otherwise, and those that it had replaced with it.
+            for index in shownBefore where writes[index].content == .nothing && !shown.contains(writes[index].dot) {
+                for deletion in everythingBehind(index) where writes[deletion].content == .nothing && !common.contains(deletion) {
+                    writes[deletion].isRenamed = true
+                }
+            }
         }
         for version in versions {
             if let index = indexes[version.dot] {
@@ -196,7 +203,7 @@ struct Model {
                 // Nor is what others still have, and it alone wrote over while it was away: what is old is left out of what it has seen.
                 // Under the same actor's name there is nothing of either: the node knows what it wrote, and who has it.
                 let isSameActor = writes[old].dot.actor == version.dot.actor
-                let left = occasion == .startingOver ? survivors(of: commonKnowledge(of: path, besides: node)) : WriteSet()
+                let left = occasion == .startingOver ? survivors(of: commonKnowledge(of: path, besides: node, everSeen: true)) : WriteSet()
                 for index in past {
                     let isOwn = occasion == .renaming && !isSameActor && index >= restoredAt[node] ?? 0 && writes[index].dot.actor == writes[old].dot.actor
                     if isOwn || left.contains(index) { writes[index].isRenamed = true }

@@ -113,6 +113,8 @@ final class Network: Sendable {
         state.withLock { $0.cutForLong.formUnion(directions) }
     }
 
+    func isCutForLong(_ index: Int) -> Bool { state.withLock { $0.cutForLong.contains { $0.from == index } } }
+
     func endLongCut() {
         let now = scheduler.now
         state.withLock { state in

@@ -202,7 +202,8 @@ final class World: Sendable {
         _ before: Subtree, _ after: Subtree, in database: FileDatabase, on node: Int, by occasion: Model.Occasion,
         _ lapsed: Set<Int>, isBatch: Bool = false, also visit: (String) -> Void = { _ in }
     ) {
-        withModel { $0.setLapsed(lapsed) }
+        let listed = listedMembers(in: database)
+        withModel { $0.setLapsed(lapsed, listed: listed) }
         do {
             var diff = try TreeDiff(from: before, to: after, in: database.view.reader)
             while let difference = try diff.next() {
@@ -228,14 +229,46 @@ final class World: Sendable {
         for line in withModel({ $0.writes(at: path.description) }) { logged(line) }
         for (other, database) in databases.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
             let register = other == node ? shown : (try? database.head.commit.files.entry(at: path, in: database.view.reader))?.register
-            let versions = register?.versions.map { "\($0.dot)" }.joined(separator: ", ") ?? "nothing"
-            logged("  \(path): node \(other) shows \(versions)")
+            logged("  \(path): node \(other) shows \(register.map(World.words) ?? "nothing")")
         }
+    }
+
+    private static func words(_ register: Register) -> String {
+        let versions = register.versions.map { "\($0.dot)\($0.value.isTombstone ? " (a deletion)" : "")" }
+        return "\(versions.joined(separator: ", ")) of what it has seen up to \(register.latest)"
+    }
+
+    /// Where the nodes' files differ, for a trace.
+    func explainDifferences() {
+        guard keepsTrace else { return }
+        let trees = databases.withLock { $0 }.sorted { $0.key < $1.key }.map { _, database -> [TreePath: Register] in
+            guard var walk = try? database.head.commit.files.walk(in: database.view.reader) else { return [:] }
+            var registers: [TreePath: Register] = [:]
+            while let (path, entry) = try? walk.next() { registers[path] = entry.register }
+            return registers
+        }
+        let paths = Set(trees.flatMap(\.keys)).filter { path in Set(trees.map { $0[path] }).count > 1 }
+        for path in paths.sorted().prefix(10) { explain(path, shown: trees.first?[path], on: 0) }
     }
 
     // MARK: Absence
 
     private static let lapsedDirectory = try? TreePath("/lapsed")
+
+    private static let horizonDocument = try? TreePath("/horizon")
+
+    private struct Horizon: Decodable {
+        var time: UInt64
+        var members: [String: UInt32]
+    }
+
+    /// The members that the horizon has waited for, as a node has it; nil if there is none.
+    private func listedMembers(in database: FileDatabase) -> Set<Int>? {
+        guard features.dropsDeletions, let path = World.horizonDocument, let versions = try? database.view.allVersions(of: path) else { return nil }
+        let horizons = versions.compactMap { try? JSONDecoder().decode(Horizon.self, from: Data($0)) }
+        let latest = horizons.max { $0.time < $1.time }
+        return latest.map { Set($0.members.keys.compactMap { NodeID($0) }.compactMap { id in withModel { $0.index(of: id) } }) }
+    }
 
     /// The members that were away for too long, as a node has it.
     private func lapsedMembers(in database: FileDatabase) -> Set<Int> {
