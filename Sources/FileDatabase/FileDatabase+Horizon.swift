@@ -165,15 +165,28 @@ extension FileDatabase {
         with root: ContentHash, acknowledged: @escaping @Sendable (NodeID) -> Timestamp?, since: Timestamp, horizon: Timestamp,
         latest: Timestamp, incarnation: UInt32
     ) async throws -> Int {
-        try await write { draft in
+        // What this node had when others took all of it.
+        let shown = try await threads.run { [self] in try? view(at: .time(since.microseconds - min(since.microseconds, 1))).view.head.commit.files }
+        return try await write { draft in
             let mine = try draft.settled(.files)
             let theirs = Subtree(root: root, aggregates: try draft.nodes.node(root).aggregates())
             draft.observe(latest)
             draft.takeUp(incarnation: incarnation)
             // Apart from the draft, which gives out the new names meanwhile.
             var nodes = draft.nodes
+            let reader = draft.nodes
             let (files, kept) = try theirs.keeping(
-                unsyncedOf: mine, acknowledged: acknowledged, since: since, purgedUpTo: horizon, in: &nodes) { draft.nextDot() }
+                unsyncedOf: mine, acknowledged: acknowledged,
+                isHad: { path, version in
+                    guard version.dot.timestamp <= since else { return false }
+                    // It may have come here long after it was made. Where the past is not kept, the time alone decides.
+                    do {
+                        return try shown.map { try $0.entry(at: path, in: reader)?.register?.context.covers(version.dot) == true } ?? true
+                    } catch {
+                        return true
+                    }
+                },
+                purgedUpTo: horizon, in: &nodes) { draft.nextDot() }
             draft.nodes = nodes
             draft.setHorizon(horizon)
             draft.replace(.files, with: files)

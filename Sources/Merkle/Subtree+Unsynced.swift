@@ -10,12 +10,12 @@ extension Subtree {
     /// - Parameters:
     ///   - mine: the directory of the node that was away.
     ///   - acknowledged: for each node, up to when others have its writes; nil for one that they have not heard of.
-    ///   - since: up to when others have all that this node had.
+    ///   - isHad: of one that they have not heard of, whether they have what it wrote at a path all the same.
     ///   - horizon: up to which deletions have been dropped here.
     ///   - nextDot: names for the new writes.
     /// - Returns: the directory, and how many writes were kept.
     public func keeping(
-        unsyncedOf mine: Subtree, acknowledged: (NodeID) -> Timestamp?, since: Timestamp, purgedUpTo horizon: Timestamp,
+        unsyncedOf mine: Subtree, acknowledged: (NodeID) -> Timestamp?, isHad: (TreePath, Version) -> Bool, purgedUpTo horizon: Timestamp,
         in store: inout some NodeStore, nextDot: () -> Dot
     ) throws -> (subtree: Subtree, kept: Int) {
         var kept = 0
@@ -26,7 +26,8 @@ extension Subtree {
             var result = difference.before
             let before = difference.before
             func isUnsynced(_ version: Version) -> Bool {
-                guard version.dot.timestamp > acknowledged(version.dot.actor.node) ?? since else { return false }
+                let told = acknowledged(version.dot.actor.node)
+                guard told.map({ version.dot.timestamp > $0 }) ?? !isHad(difference.path, version) else { return false }
                 // To delete what is not there is nothing.
                 return before.map { !$0.context.covers(version.dot) } ?? !version.value.isTombstone
             }

@@ -66,17 +66,22 @@ extension Node {
                 clock.agree(with: agreedEstimates() + [estimate])
                 try await database.threads.run { [clock] in clock.store() }
                 return
+            case .follow where offset < 0 && !clock.mayGoBack:
+                try await wait(for: link, "offset: its clock is \(-offset / 1000) ms behind that of another peer, which was followed just now", deadline)
             case .follow:
                 logger.notice("following a peer's clock", metadata: ["peer": "\(link.name)", "offset_us": "\(offset)"])
-                clock.follow(estimate)
+                clock.follow(estimate, peerIsSettled: peerIsSettled)
                 // What was known of other clocks was known by the old time.
                 callers.withLock { $0 = [:] }
-            case .wait(let reason):
-                enter(.honeymoon, link, reason: reason)
-                guard clock.monotonicMicroseconds() < deadline else { throw NodeError(.unavailable, reason) }
-                try await clock.wait(.milliseconds(250))
+            case .wait(let reason): try await wait(for: link, reason, deadline)
             }
         }
+    }
+
+    private func wait(for link: PeerLink, _ reason: String, _ deadline: UInt64) async throws {
+        enter(.honeymoon, link, reason: reason)
+        guard clock.monotonicMicroseconds() < deadline else { throw NodeError(.unavailable, reason) }
+        try await clock.wait(.milliseconds(250))
     }
 
     /// Sends heartbeats until the peer's clock is known.

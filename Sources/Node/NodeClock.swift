@@ -14,6 +14,8 @@ public final class NodeClock: TimeSource {
         var isSettled: Bool
         /// The monotonic time of the last heartbeat that found a peer in agreement; nil if there never was one.
         var lastAgreed: UInt64?
+        /// The monotonic time when a peer was last followed whose time was its cluster's.
+        var lastFollowed: UInt64?
         /// Virtual time less wall time, as it is in the file.
         var stored: Int64
     }
@@ -22,6 +24,8 @@ public final class NodeClock: TimeSource {
     private static let storedPrecision: Int64 = 100_000
     /// A node that was alone for longer may have been asleep, and its time counts as a newcomer's. In microseconds.
     private static let memory: UInt64 = 60_000_000
+    /// How long a peer that was followed has to agree before one that is behind it is followed instead, in microseconds.
+    private static let constancy: UInt64 = 5_000_000
 
     private let system: any TimeSource
     private let path: String
@@ -82,9 +86,21 @@ public final class NodeClock: TimeSource {
     }
 
     /// Takes over a peer's time at once. A newcomer stays one until a peer agrees: what it was told may have been a lie.
-    func follow(_ estimate: ClockEstimate) {
+    ///
+    /// - Parameter peerIsSettled: whether the peer's time is its cluster's.
+    func follow(_ estimate: ClockEstimate, peerIsSettled: Bool) {
         let monotonic = monotonicMicroseconds()
-        state.withLock { $0.clock.step(toCorrection: estimate.offset, at: monotonic) }
+        state.withLock { state in
+            state.clock.step(toCorrection: estimate.offset, at: monotonic)
+            if peerIsSettled { state.lastFollowed = monotonic }
+        }
+    }
+
+    /// Whether a peer may be followed whose clock is behind. Between two clusters whose times differ a newcomer would else go to and fro for ever,
+    /// and never hear either agree.
+    var mayGoBack: Bool {
+        let monotonic = monotonicMicroseconds()
+        return state.withLock { state in state.lastFollowed.map { monotonic >= $0 + NodeClock.constancy } ?? true }
     }
 
     /// Goes towards the middle of what peers in agreement say.

@@ -153,30 +153,37 @@ final class World: Sendable {
         }
         leaks.withLock { $0.hide(head.commit.files.root, on: node) }
         if head.commit.cause.contains("settings") { checkAbsence(of: lapsed.subtracting(before.lapsed), at: node) }
-        var occasion = Model.Occasion.ordinary
-        if head.commit.actor.incarnation != before.incarnation {
-            let cause = head.commit.cause
-            // Of several requests of one commit only the first is named.
-            let mayStartOver = features.dropsDeletions && cause.hasSuffix(" more") && !cause.hasPrefix("a fresh incarnation")
-                && head.commit.files.root != before.files.root
-            occasion = cause.contains("long absence") || mayStartOver ? .startingOver : .renaming
-        } else if head.commit.cause.hasPrefix("write anew") {
-            occasion = .renaming
-        }
-        compare(
-            before.files, head.commit.files, in: database, on: node, by: occasion, lapsed, isBatch: head.commit.cause.hasSuffix(" more"))
-        if occasion == .startingOver, features.dropsDeletions {
+        let occasions = World.occasions(of: head, after: before.files, before.incarnation, dropsDeletions: features.dropsDeletions)
+        let model = occasions.count > 1 ? withModel { $0 } : nil
+        for occasion in occasions {
+            if let model { withModel { $0 = model } }
+            var findings = compare(
+                before.files, head.commit.files, in: database, on: node, by: occasion, lapsed, isBatch: head.commit.cause.hasSuffix(" more"))
+            if occasion == .startingOver { findings += passOver(head.commit.files, in: database, on: node) }
+            if !findings.isEmpty, occasion != occasions.last { continue }
+            report(findings, on: node)
             // Those who have refused it by then try it again after half a minute at the latest.
-            network.disturb(node, for: 30_000_000)
-            passOver(head.commit.files, in: database, on: node)
+            if occasion == .startingOver { network.disturb(node, for: 30_000_000) }
+            return
         }
     }
 
+    /// How a commit may have come about, the likelier first. Of several requests of one commit only the first is named, and another of them may
+    /// have been a start over.
+    private static func occasions(of head: Head, after files: Subtree, _ incarnation: UInt32, dropsDeletions: Bool) -> [Model.Occasion] {
+        let cause = head.commit.cause
+        if head.commit.actor.incarnation == incarnation { return [cause.hasPrefix("write anew") ? .renaming : .ordinary] }
+        if cause.contains("long absence") { return [.startingOver] }
+        let mayStartOver = dropsDeletions && cause.hasSuffix(" more") && !cause.hasPrefix("a fresh incarnation") && head.commit.files.root != files.root
+        return mayStartOver ? [.renaming, .startingOver] : [.renaming]
+    }
+
     /// A node that takes up another's state never hears of what is deleted there, and the deletion dropped.
-    private func passOver(_ files: Subtree, in database: FileDatabase, on node: Int) {
-        for path in withModel(\.paths).sorted() {
-            guard let place = try? TreePath(path), (try? files.entry(at: place, in: database.view.reader))?.register == nil else { continue }
-            if let reason = withModel({ $0.observe([], winner: nil, at: path, on: node, by: .startingOver) }) { fail(reason) }
+    private func passOver(_ files: Subtree, in database: FileDatabase, on node: Int) -> [Finding] {
+        withModel(\.paths).sorted().compactMap { path in
+            guard let place = try? TreePath(path), (try? files.entry(at: place, in: database.view.reader))?.register == nil else { return nil }
+            let reason = withModel { $0.observe([], winner: nil, at: path, on: node, by: .startingOver) }
+            return reason.map { Finding(reason: $0, path: place) }
         }
     }
 
@@ -190,7 +197,8 @@ final class World: Sendable {
         note("node \(machine.index) starts at \(head.commit.files.root)")
         var paths = withModel { $0.paths(on: machine.index) }
         // The last commit before a power cut may be there although nobody was told of it, and be that of several requests.
-        compare(.empty, head.commit.files, in: node.database, on: machine.index, by: .ordinary, lapsed, isBatch: true) { paths.remove($0) }
+        let findings = compare(.empty, head.commit.files, in: node.database, on: machine.index, by: .ordinary, lapsed, isBatch: true) { paths.remove($0) }
+        report(findings, on: machine.index)
         for path in paths.sorted() {
             if let reason = withModel({ $0.observe([], winner: nil, at: path, on: machine.index) }) { return fail("\(reason) (after a start)") }
         }
@@ -198,12 +206,20 @@ final class World: Sendable {
 
     private let databases = Mutex<[Int: FileDatabase]>([:])
 
+    /// What is wrong with what a node shows at a path.
+    private struct Finding {
+        var reason: String
+        var path: TreePath?
+        var shown: Register?
+    }
+
     private func compare(
         _ before: Subtree, _ after: Subtree, in database: FileDatabase, on node: Int, by occasion: Model.Occasion,
         _ lapsed: Set<Int>, isBatch: Bool = false, also visit: (String) -> Void = { _ in }
-    ) {
+    ) -> [Finding] {
         let listed = listedMembers(in: database)
         withModel { $0.setLapsed(lapsed, listed: listed) }
+        var findings: [Finding] = []
         do {
             var diff = try TreeDiff(from: before, to: after, in: database.view.reader)
             while let difference = try diff.next() {
@@ -214,13 +230,20 @@ final class World: Sendable {
                 }
                 let winner = difference.after?.winner.dot
                 if let reason = withModel({ $0.observe(shown, winner: winner, at: path, on: node, by: occasion, isBatch: isBatch) }) {
-                    fail(reason)
-                    if keepsTrace { explain(difference.path, shown: difference.after, on: node) }
+                    findings.append(Finding(reason: reason, path: difference.path, shown: difference.after))
                 }
                 leaks.withLock { $0.hide(difference.after, at: path, on: node) }
             }
         } catch {
-            fail("node \(node) cannot read what it committed: \(error)")
+            findings.append(Finding(reason: "node \(node) cannot read what it committed: \(error)"))
+        }
+        return findings
+    }
+
+    private func report(_ findings: [Finding], on node: Int) {
+        for finding in findings {
+            fail(finding.reason)
+            if keepsTrace, let path = finding.path { explain(path, shown: finding.shown, on: node) }
         }
     }
 

@@ -195,7 +195,7 @@ struct HorizonTests {
         let now = world.now
         let limit = host.seen[absent.actor.node]
         let (tree, kept) = try host.tree.keeping(
-            unsyncedOf: absent.tree, acknowledged: { host.seen.times[$0] }, since: limit, purgedUpTo: host.horizon,
+            unsyncedOf: absent.tree, acknowledged: { host.seen.times[$0] }, isHad: { $1.dot.timestamp <= limit }, purgedUpTo: host.horizon,
             in: &world.nodes
         ) { Dot(timestamp: clock.tick(microseconds: now), actor: actor) }
         let there = try world.visible(host.tree)
@@ -233,7 +233,7 @@ struct HorizonTests {
         let tree = try Subtree.empty.applying([TreeEdit(path, .set(theirs))], in: &nodes)
         let absent = try Subtree.empty.applying([TreeEdit(path, .set(mine))], in: &nodes)
         let (result, kept) = try tree.keeping(
-            unsyncedOf: absent, acknowledged: { $0 == own.node ? .zero : Timestamp(microseconds: 25) }, since: .zero, purgedUpTo: Timestamp(microseconds: 5), in: &nodes
+            unsyncedOf: absent, acknowledged: { $0 == own.node ? .zero : Timestamp(microseconds: 25) }, isHad: { _, _ in false }, purgedUpTo: Timestamp(microseconds: 5), in: &nodes
         ) {
             time += 1
             return dot(time, Actor(node: own.node, incarnation: 7))
@@ -283,7 +283,7 @@ struct HorizonTests {
         let tree = try Subtree.empty.applying([TreeEdit(path, .set(theirs))], in: &nodes)
         let absent = try Subtree.empty.applying([TreeEdit(path, .set(mine))], in: &nodes)
         let (result, kept) = try tree.keeping(
-            unsyncedOf: absent, acknowledged: { _ in Timestamp(microseconds: 25) }, since: .zero, purgedUpTo: Timestamp(microseconds: 5), in: &nodes,
+            unsyncedOf: absent, acknowledged: { _ in Timestamp(microseconds: 25) }, isHad: { _, _ in false }, purgedUpTo: Timestamp(microseconds: 5), in: &nodes,
             nextDot: next)
         let register = try #require(try result.entry(at: path, in: nodes)?.register)
         #expect(kept == 1)
@@ -315,7 +315,7 @@ struct HorizonTests {
         let tree = try Subtree.empty.applying([TreeEdit(path, .set(theirs))], in: &nodes)
         let absent = try Subtree.empty.applying([TreeEdit(path, .set(mine))], in: &nodes)
         let (result, kept) = try tree.keeping(
-            unsyncedOf: absent, acknowledged: { _ in Timestamp(microseconds: 28) }, since: .zero, purgedUpTo: Timestamp(microseconds: 5), in: &nodes
+            unsyncedOf: absent, acknowledged: { _ in Timestamp(microseconds: 28) }, isHad: { _, _ in false }, purgedUpTo: Timestamp(microseconds: 5), in: &nodes
         ) { dot(101, Actor(node: own.node, incarnation: 7)) }
         let register = try #require(try result.entry(at: path, in: nodes)?.register)
         #expect(kept == 1)
@@ -356,7 +356,7 @@ struct HorizonTests {
         let absent = try Subtree.empty.applying([TreeEdit(path, .set(mine))], in: &nodes)
         let (result, _) = try tree.keeping(
             unsyncedOf: absent, acknowledged: { node in acknowledged[node].map { Timestamp(microseconds: $0) } },
-            since: Timestamp(microseconds: acknowledged[own.node] ?? 0), purgedUpTo: Timestamp(microseconds: 5), in: &nodes
+            isHad: { $1.dot.timestamp.microseconds <= acknowledged[own.node] ?? 0 }, purgedUpTo: Timestamp(microseconds: 5), in: &nodes
         ) {
             time += 1
             return Dot(timestamp: Timestamp(microseconds: time), actor: Actor(node: own.node, incarnation: 7))
