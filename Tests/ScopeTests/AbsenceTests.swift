@@ -1,7 +1,9 @@
 import Access
+import Causality
 import FileDatabase
 import Merkle
 @testable import Node
+import Replication
 import Testing
 
 /// Members that are cut off for longer than deletions are kept.
@@ -69,6 +71,29 @@ struct AbsenceTests {
             #expect(try a.paths() == ["/kept"])
             for _ in 0..<5 { for node in home + [x] { _ = try await node.trigger() } }
             for node in home + [x] { #expect(try node.paths() == ["/kept", "/x"]) }
+        }
+    }
+
+    @Test("What a desk had written before a member was cut off, and gave to it only then, is there when the member is back")
+    func lateDesk() async throws {
+        try await withLab(retention: .milliseconds(300)) { lab in
+            let (a, home) = try await makeHome(lab)
+            let x = try await lab.node("x", joining: "a")
+            let (desk, _) = try await lab.client("desk", of: "x", rules: [(path: "/**", allow: Permission.allCases)])
+            try await desk.put("by a desk", at: "/desk")
+            try await Task.sleep(for: .milliseconds(5))
+            // What the others know of the cut off member is later than that.
+            for path in ["/gone", "/kept"] { try await x.put("as it was", at: path) }
+            for node in home + [x] + home { try await node.sync() }
+            lab.cut(["x"], from: ["a", "b", "c"])
+            try await desk.sync()
+            _ = try await a.database.delete(TreePath("/gone"))
+            try await dropDeletions(at: a, all: home + [x])
+            let written = try #require(try x.register("/desk")?.winner.dot.timestamp)
+            #expect(try a.horizonDocuments().seen[a.id].map { $0.vector[x.id] > written } == true)
+            lab.endCuts()
+            for _ in 0..<5 { for node in home + [x] { _ = try await node.trigger() } }
+            for node in home + [x] { #expect(try node.paths() == ["/desk", "/kept"]) }
         }
     }
 
