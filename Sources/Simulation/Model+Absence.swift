@@ -33,7 +33,7 @@ extension Model {
     /// - Parameter listed: those that the horizon has waited for. One that had lapsed by then may have said that it is back before it heard of it.
     mutating func setLapsed(_ nodes: Set<Int>, listed: Set<Int>? = nil) {
         everLapsed.formUnion(nodes)
-        lapsed = listed.map { nodes.union(everLapsed.subtracting($0)) } ?? nodes
+        lapsed = (listed.map { nodes.union(everLapsed.subtracting($0)) } ?? nodes).union(unawaited)
     }
 
     /// Whether a deletion is that of a node that nobody waited for, which still has it or has made it anew: others need not keep it.

@@ -75,8 +75,13 @@ struct Model {
     /// Whether deletions go at all within the time of a run.
     private let dropsDeletions: Bool
 
-    init(nodeCount: Int, dropsDeletions: Bool = false) {
+    /// The member of a part, for which deletions never wait.
+    let unawaited: Set<Int>
+
+    init(nodeCount: Int, dropsDeletions: Bool = false, partialMember: Int? = nil) {
         self.dropsDeletions = dropsDeletions
+        unawaited = partialMember.map { [$0] } ?? []
+        lapsed = unawaited
         seen = Array(repeating: [:], count: nodeCount)
         forgotten = seen
         dropped = seen
@@ -131,6 +136,11 @@ struct Model {
         case renaming
         /// The node was away for too long: it has taken another's state, and written anew what nobody else had.
         case startingOver
+        /// The node has a part, and lets go of what the others do not tell of any more.
+        case following
+
+        /// Whether the node gives up what it knew for what others know.
+        var forgets: Bool { self == .startingOver || self == .following }
     }
 
     /// Takes note of the versions that a node shows at a path after a commit, and says what is wrong with them.
@@ -144,7 +154,7 @@ struct Model {
         var known = seen[node][path] ?? WriteSet()
         let shownBefore = occasion == .ordinary ? WriteSet() : survivors(of: known).union(lingering[node][path] ?? WriteSet())
         let shown = Set(versions.map(\.dot))
-        if occasion == .startingOver {
+        if occasion.forgets {
             // What it had alone is no more; what everybody has may have been dropped where it comes from.
             let common = commonKnowledge(of: path, besides: node, everSeen: false)
             known = common
@@ -221,7 +231,7 @@ struct Model {
         for index in arrived { known.formUnion(everythingBehind(index)) }
         seen[node][path] = known
         // What another request of the same commit wrote over is there no more.
-        if occasion == .startingOver, created.count == renamed.count,
+        if occasion.forgets, created.count == renamed.count,
            let lost = lostAlone(among: shownBefore, by: node, but: versions) {
             return "\(path) on node \(node): acknowledged version \(writes[lost].dot) of its own, which nobody else had, is gone after a long absence"
         }
@@ -306,7 +316,10 @@ struct Model {
     /// What is wrong with a node that is said to know everything that any node knows.
     /// - Parameter isConcerned: whether it takes part in a path.
     func checkComplete(_ node: Int, where isConcerned: (String) -> Bool = { _ in true }) -> String? {
-        for other in seen.indices where other != node {
+        // One that has a part, and is away for too long, keeps some of its writes to itself, and tells so (docs/decisions/0047).
+        let apart = dropsDeletions ? unawaited : []
+        if apart.contains(node) { return nil }
+        for other in seen.indices where other != node && !apart.contains(other) {
             for (path, known) in seen[other].sorted(by: { $0.key < $1.key }) where isConcerned(path) {
                 if let missing = known.subtracting(seen[node][path] ?? WriteSet()).map({ writes[$0].dot }).min() {
                     return "\(path): node \(node) has never heard of version \(missing), which node \(other) knows of"

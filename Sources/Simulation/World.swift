@@ -48,7 +48,9 @@ final class World: Sendable {
         self.keepsTrace = keepsTrace
         network = Network(scheduler: scheduler, seed: seed &+ 1)
         state = Mutex(State(
-            model: Model(nodeCount: features.nodes, dropsDeletions: features.dropsDeletions),
+            model: Model(
+                nodeCount: features.nodes, dropsDeletions: features.dropsDeletions,
+                partialMember: features.hasPartialMember ? features.nodes - 1 : nil),
             shown: Array(repeating: Shown(), count: features.nodes), random: SplitMix64(seed: seed &+ 7)))
     }
 
@@ -172,7 +174,10 @@ final class World: Sendable {
     /// have been a start over.
     private static func occasions(of head: Head, after files: Subtree, _ incarnation: UInt32, dropsDeletions: Bool) -> [Model.Occasion] {
         let cause = head.commit.cause
-        if head.commit.actor.incarnation == incarnation { return [cause.hasPrefix("write anew") ? .renaming : .ordinary] }
+        if head.commit.actor.incarnation == incarnation {
+            // A member of a part lets go of what the others do not tell of any more.
+            return [cause.hasPrefix("follow old deletions") ? .following : cause.hasPrefix("write anew") ? .renaming : .ordinary]
+        }
         if cause.contains("long absence") { return [.startingOver] }
         let mayStartOver = dropsDeletions && cause.hasSuffix(" more") && !cause.hasPrefix("a fresh incarnation") && head.commit.files.root != files.root
         return mayStartOver ? [.renaming, .startingOver] : [.renaming]
