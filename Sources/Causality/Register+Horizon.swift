@@ -4,12 +4,13 @@ extension Register {
     /// The register without deletions that every member has seen; nil if nothing is left of it.
     ///
     /// A deletion has to be kept until nobody can bring back what it deleted. Up to the horizon, every member has every
-    /// write: so a deletion from before it is dropped, and with it all that the context says of the time until then, if everything beside it is
-    /// later and was made over nothing of that time. Where something is not, the deletion is one side of a conflict that somebody has to settle.
+    /// write: so a deletion from before it is dropped, with the deletions before it and all that the context says of the time until then, if
+    /// everything that stays is later and was made over nothing of that time. Where something is not, the deletion is one side of a
+    /// conflict that somebody has to settle.
     ///
     /// A function of the register and the horizon alone, idempotent, and the same in one step or in several: nodes that pass over a horizon end
     /// where those do that did not. Among registers of nodes that have every write up to the horizon it commutes with the join. So
-    /// all nodes that know the horizon hold the same, whoever has purged first. O(versions²).
+    /// all nodes that know the horizon hold the same, whoever has purged first. O(deletions × size of the register).
     public func purged(upTo horizon: Timestamp) -> Register? {
         func isOver(_ version: Version, _ time: Timestamp) -> Bool { version.value.isTombstone && version.dot.timestamp <= time }
         let deletions = versions.filter { isOver($0, horizon) }

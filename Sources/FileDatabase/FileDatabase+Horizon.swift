@@ -165,8 +165,8 @@ extension FileDatabase {
         with root: ContentHash, acknowledged: @escaping @Sendable (NodeID) -> Timestamp?, since: Timestamp, horizon: Timestamp,
         latest: Timestamp, incarnation: UInt32
     ) async throws -> Int {
-        // What this node had when others took all of it.
-        let shown = try await threads.run { [self] in try? view(at: .time(since.microseconds - min(since.microseconds, 1))).view.head.commit.files }
+        // What others have of it by then they have, also what was made long before it came here.
+        let past = try await threads.run { [self] in try files(at: since) }
         return try await write { draft in
             let mine = try draft.settled(.files)
             let theirs = Subtree(root: root, aggregates: try draft.nodes.node(root).aggregates())
@@ -179,12 +179,9 @@ extension FileDatabase {
                 unsyncedOf: mine, acknowledged: acknowledged,
                 isHad: { path, version in
                     guard version.dot.timestamp <= since else { return false }
-                    // It may have come here long after it was made. Where the past is not kept, the time alone decides.
-                    do {
-                        return try shown.map { try $0.entry(at: path, in: reader)?.register?.context.covers(version.dot) == true } ?? true
-                    } catch {
-                        return true
-                    }
+                    // A path may be kept for a shorter time than others.
+                    guard let past, let wasHere = try? past.files.entry(at: path, in: reader)?.register?.context.covers(version.dot) ?? false else { return nil }
+                    return wasHere && !past.isExact ? nil : wasHere
                 },
                 purgedUpTo: horizon, in: &nodes) { draft.nextDot() }
             draft.nodes = nodes

@@ -118,6 +118,34 @@ extension FileDatabase {
         }
     }
 
+    /// What this node had at a time, or, where that is not kept any more, at the first time after it that is; nil if none is. Blocks.
+    ///
+    /// - Returns: the files, and whether they are those of that very time.
+    func files(at time: Timestamp) throws -> (files: Subtree, isExact: Bool)? {
+        let head = self.head
+        if head.commit.time <= time { return (head.commit.files, true) }
+        try update()
+        return try asDatabaseErrors {
+            var next = try history.nextTime(after: time).flatMap { try history.commit(at: $0) }
+            // Commits between the two may have been let go.
+            if let last = try history.lastCommit(notAfter: time), let first = try next.flatMap({ try history.commit($0.hash) }),
+                first.parents.contains(last.hash), let files = try keptFiles(of: last) { return (files, true) }
+            while let commit = next {
+                if let files = try keptFiles(of: commit) { return (files, false) }
+                next = try history.nextTime(after: commit.time).flatMap { try history.commit(at: $0) }
+            }
+            return nil
+        }
+    }
+
+    private func keptFiles(of commit: PastCommit) throws -> Subtree? {
+        do {
+            return try view(atCommit: commit.hash, for: .root).view.head.commit.files
+        } catch let error as DatabaseError where error.code == .gone || error.code == .notFound {
+            return nil
+        }
+    }
+
     private func view(of snapshot: Snapshot) throws -> PastView {
         guard let root = try storedNode(snapshot.root) else {
             throw DatabaseError(

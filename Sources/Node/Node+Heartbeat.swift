@@ -66,11 +66,11 @@ extension Node {
                 clock.agree(with: agreedEstimates() + [estimate])
                 try await database.threads.run { [clock] in clock.store() }
                 return
-            case .follow where offset < 0 && !clock.mayGoBack:
+            case .follow where offset < 0 && !clock.mayGoBack(to: link.nodeID):
                 try await wait(for: link, "offset: its clock is \(-offset / 1000) ms behind that of another peer, which was followed just now", deadline)
             case .follow:
                 logger.notice("following a peer's clock", metadata: ["peer": "\(link.name)", "offset_us": "\(offset)"])
-                clock.follow(estimate, peerIsSettled: peerIsSettled)
+                clock.follow(estimate, of: link.nodeID, peerIsSettled: peerIsSettled)
                 // What was known of other clocks was known by the old time.
                 callers.withLock { $0 = [:] }
             case .wait(let reason): try await wait(for: link, reason, deadline)

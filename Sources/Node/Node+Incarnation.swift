@@ -88,6 +88,9 @@ extension Node {
             state.caughtUp = told.caughtUp
         }
         session.add(to: &report, nil)
+        // What was joined from others before may not be here any more.
+        fetches.forget()
+        for other in allLinks() { other.state.withLock { $0.joined[Tree.files.rawValue] = nil } }
         link.state.withLock { $0.joined[Tree.files.rawValue] = roots.files }
         try await database.setDocuments([
             (ClusterDocument.seen(id), seenDocument()), (ClusterDocument.lapsed(id), nil),

@@ -22,15 +22,23 @@ extension Node {
         let isVetted = try isVetted(at: link) || !told.full
         // Before the trees are looked at, which hold all of it.
         let acknowledgement = try acknowledgement()
+        // The tree of what the peer has is put together as parts are taken, from what is here now.
+        let hold = database.holdObjects()
+        defer { hold.end() }
+        // Both trees of one state: a horizon that came between the two would not be told, and what was dropped under it not known.
+        var view = database.view
         if !isVetted {
-            try await push(.system, to: link, PushRules(rules: .everything, node: nil), caughtUp: nil, &report)
+            try await push(.system, of: view, to: link, PushRules(rules: .everything, node: nil), caughtUp: nil, &report)
             // It takes the cluster's state before it gives anything to anybody.
             if try isLeftBehind() { return }
         }
         var rules = told.ruleSet
         if let paths = link.state.withLock({ $0.syncPaths }) { rules = rules.limited(to: try paths.map { try Glob($0) }) }
-        if isVetted { try await renewUnshown(to: link, rules) }
-        try await push(.files, to: link, PushRules(rules: rules, node: isVetted ? id : nil), caughtUp: isVetted ? nil : acknowledgement.caughtUp, &report)
+        if isVetted {
+            try await renewUnshown(to: link, rules)
+            view = database.view
+        }
+        try await push(.files, of: view, to: link, PushRules(rules: rules, node: isVetted ? id : nil), caughtUp: isVetted ? nil : acknowledgement.caughtUp, &report)
         let isAll = link.state.withLock { state in
             state.isEven = true
             return state.refused.isEmpty
@@ -89,17 +97,13 @@ extension Node {
     }
 
     private func push(
-        _ tree: Tree, to link: PeerLink, _ rules: PushRules, caughtUp: Timestamp?, _ report: inout SyncReport
+        _ tree: Tree, of view: TreeView, to link: PeerLink, _ rules: PushRules, caughtUp: Timestamp?, _ report: inout SyncReport
     ) async throws {
-        let view = database.view
         let state = try await database.threads.run { [self] in
             // Where everything is seen, the root that was joined last is what the peer has.
             if let joined = link.state.withLock({ $0.isScoped ? nil : $0.joined[tree.rawValue] }) { return ScopedState(cursor: [], known: joined) }
             return scopedState(of: link, tree)
         }
-        // The tree of what the peer has is put together as parts are taken, from what is here now.
-        let hold = database.holdObjects()
-        defer { hold.end() }
         let known = try await database.threads.run { [database] in try database.subtree(state.known) } ?? .empty
         if known.root == view.head[tree].root { return }
         let walk = DifferenceWalk(view, from: known, to: view.head[tree], rules: rules.rules)

@@ -291,6 +291,8 @@ extension Node {
         let name = Fetches.Name(tree: tree, root: root)
         // Another peer may be bringing the same; but one that is slow holds up nobody.
         await fetches.wait(for: name)
+        // Another link may have mended meanwhile what is to be looked for.
+        if isAgain, database.head[tree].root != own { return }
         if !isAgain, fetches.isDone(name) {
             link.state.withLock { $0.joined[tree.rawValue] = root }
             return
@@ -312,7 +314,10 @@ extension Node {
         try await checkOwnWrites(session.pull.withLock { $0.ownWrites })
         let result = try await database.join(root, into: tree, latest: latest, under: purgedUpTo, cause: "sync with \(link.name)")
         session.add(to: &report, result)
-        link.state.withLock { $0.joined[tree.rawValue] = root }
+        link.state.withLock { state in
+            state.joined[tree.rawValue] = root
+            if isAgain { state.noteWalked(tree) }
+        }
         isJoined = true
     }
 

@@ -1,4 +1,5 @@
 import Causality
+import Content
 import Foundation
 import Platform
 import Synchronization
@@ -14,8 +15,8 @@ public final class NodeClock: TimeSource {
         var isSettled: Bool
         /// The monotonic time of the last heartbeat that found a peer in agreement; nil if there never was one.
         var lastAgreed: UInt64?
-        /// The monotonic time when a peer was last followed whose time was its cluster's.
-        var lastFollowed: UInt64?
+        /// The peer that was last followed whose time was its cluster's, and since when, on the monotonic clock.
+        var lastFollowed: (peer: NodeID?, since: UInt64)?
         /// Virtual time less wall time, as it is in the file.
         var stored: Int64
     }
@@ -24,8 +25,9 @@ public final class NodeClock: TimeSource {
     private static let storedPrecision: Int64 = 100_000
     /// A node that was alone for longer may have been asleep, and its time counts as a newcomer's. In microseconds.
     private static let memory: UInt64 = 60_000_000
-    /// How long a peer that was followed has to agree before one that is behind it is followed instead, in microseconds.
-    private static let constancy: UInt64 = 5_000_000
+    /// How long a peer that was followed has to agree before another that is behind it is followed instead, in microseconds: as long as a
+    /// honeymoon may take.
+    private static let constancy: UInt64 = 15_000_000
 
     private let system: any TimeSource
     private let path: String
@@ -88,19 +90,19 @@ public final class NodeClock: TimeSource {
     /// Takes over a peer's time at once. A newcomer stays one until a peer agrees: what it was told may have been a lie.
     ///
     /// - Parameter peerIsSettled: whether the peer's time is its cluster's.
-    func follow(_ estimate: ClockEstimate, peerIsSettled: Bool) {
+    func follow(_ estimate: ClockEstimate, of peer: NodeID?, peerIsSettled: Bool) {
         let monotonic = monotonicMicroseconds()
         state.withLock { state in
             state.clock.step(toCorrection: estimate.offset, at: monotonic)
-            if peerIsSettled { state.lastFollowed = monotonic }
+            if peerIsSettled, state.lastFollowed == nil || state.lastFollowed?.peer != peer { state.lastFollowed = (peer, monotonic) }
         }
     }
 
     /// Whether a peer may be followed whose clock is behind. Between two clusters whose times differ a newcomer would else go to and fro for ever,
     /// and never hear either agree.
-    var mayGoBack: Bool {
+    func mayGoBack(to peer: NodeID?) -> Bool {
         let monotonic = monotonicMicroseconds()
-        return state.withLock { state in state.lastFollowed.map { monotonic >= $0 + NodeClock.constancy } ?? true }
+        return state.withLock { state in state.lastFollowed.map { $0.peer == peer || monotonic >= $0.since + NodeClock.constancy } ?? true }
     }
 
     /// Goes towards the middle of what peers in agreement say.

@@ -107,15 +107,15 @@ final class PeerLink: Sendable {
         /// Whether to walk a tree of the peer's that was joined before. Where neither side's root changes any more, the peer is mostly still to
         /// join this node's; but should anything have gone wrong on the way here, nothing else would ever find it. Once for any two roots.
         mutating func isWalkDue(_ tree: Tree, own: ContentHash, root: ContentHash, now: UInt64) -> Bool {
-            guard var standoff = standoffs[tree], standoff.own == own, standoff.root == root else {
+            guard let standoff = standoffs[tree], standoff.own == own, standoff.root == root else {
                 standoffs[tree] = Standoff(own: own, root: root, since: now)
                 return false
             }
-            if standoff.isWalked || now < standoff.since + State.standoff { return false }
-            standoff.isWalked = true
-            standoffs[tree] = standoff
-            return true
+            return !standoff.isWalked && now >= standoff.since + State.standoff
         }
+
+        /// Takes note that the walk that was due came to its end.
+        mutating func noteWalked(_ tree: Tree) { standoffs[tree]?.isWalked = true }
 
         /// The lives of a peer of which it is remembered what it knew.
         private static let maximumLives = 8

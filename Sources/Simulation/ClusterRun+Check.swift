@@ -4,14 +4,17 @@ import Foundation
 /// What users see in the end.
 extension ClusterRun {
     /// What a node has not heard of that it takes part in.
-    func lacks(_ node: Int, _ world: World) -> String? {
+    func lacks(_ node: Int, _ world: World) -> (path: String, reason: String)? {
         world.withModel { $0.checkComplete(node) { node != world.partialMember || Leaks.shows($0) } }
     }
 
     /// Compares what users see at a node, through its routes, with what they should see.
     func check(_ machine: Machine, _ world: World) async {
         let node = machine.index
-        if let reason = lacks(node, world) { return world.fail(reason) }
+        if let lack = lacks(node, world) {
+            world.explain(lack.path)
+            return world.fail(lack.reason)
+        }
         let expected = world.withModel { $0.visible(on: node) }
         do {
             for (path, state) in expected.sorted(by: { $0.key < $1.key }) {

@@ -158,7 +158,13 @@ struct Model {
             // What it had alone is no more; what everybody has may have been dropped where it comes from.
             let common = commonKnowledge(of: path, besides: node, everSeen: false)
             known = common
-            for version in versions { if let index = indexes[version.dot] { known.formUnion(everythingBehind(index)) } }
+            var behind = WriteSet()
+            for version in versions { if let index = indexes[version.dot] { behind.formUnion(everythingBehind(index)) } }
+            known.formUnion(behind)
+            // What has come to the others since it asked for their state it hears of later.
+            for index in survivors(of: known) where writes[index].content != .nothing && !shown.contains(writes[index].dot) && !behind.contains(index) {
+                known.subtract(WriteSet([index]))
+            }
             // A deletion beside what it brings along stays behind where the path is gone otherwise, and those that it had replaced with it.
             for index in shownBefore where writes[index].content == .nothing && !shown.contains(writes[index].dot) {
                 for deletion in everythingBehind(index) where writes[deletion].content == .nothing && !common.contains(deletion) {
@@ -313,16 +319,16 @@ struct Model {
     /// Every path that a node has ever shown something at.
     func paths(on node: Int) -> Set<String> { Set(seen[node].keys) }
 
-    /// What is wrong with a node that is said to know everything that any node knows.
+    /// What a node that is said to know everything that any node knows has not heard of: where, and in words.
     /// - Parameter isConcerned: whether it takes part in a path.
-    func checkComplete(_ node: Int, where isConcerned: (String) -> Bool = { _ in true }) -> String? {
+    func checkComplete(_ node: Int, where isConcerned: (String) -> Bool = { _ in true }) -> (path: String, reason: String)? {
         // One that has a part, and is away for too long, keeps some of its writes to itself, and tells so (docs/decisions/0047).
         let apart = dropsDeletions ? unawaited : []
         if apart.contains(node) { return nil }
         for other in seen.indices where other != node && !apart.contains(other) {
             for (path, known) in seen[other].sorted(by: { $0.key < $1.key }) where isConcerned(path) {
                 if let missing = known.subtracting(seen[node][path] ?? WriteSet()).map({ writes[$0].dot }).min() {
-                    return "\(path): node \(node) has never heard of version \(missing), which node \(other) knows of"
+                    return (path, "\(path): node \(node) has never heard of version \(missing), which node \(other) knows of")
                 }
             }
         }

@@ -261,6 +261,12 @@ final class World: Sendable {
         }
     }
 
+    /// The same, where nothing is being committed.
+    func explain(_ path: String) {
+        guard keepsTrace, let path = try? TreePath(path), let database = databases.withLock({ $0[0] }) else { return }
+        explain(path, shown: (try? database.head.commit.files.entry(at: path, in: database.view.reader))?.register, on: 0)
+    }
+
     private static func words(_ register: Register) -> String {
         let versions = register.versions.map { "\($0.dot)\($0.value.isTombstone ? " (a deletion)" : "")" }
         return "\(versions.joined(separator: ", ")) of what it has seen up to \(register.latest)"

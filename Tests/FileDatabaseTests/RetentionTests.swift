@@ -15,6 +15,28 @@ struct RetentionTests {
         RetentionPolicy.Rule(path: path, allDays: all, dailyDays: daily, weeklyDays: weekly)
     }
 
+    @Test("What was here at a time is told exactly where all states are kept, else from the first later one that is")
+    func filesAtATime() async throws {
+        let time = ManualTime(Self.now)
+        let database = try FileDatabase.inMemory(time: time)
+        try await database.put("1", at: "/a")
+        let noon = database.head.commit.time
+        let present = try #require(try database.files(at: noon))
+        #expect(present.isExact)
+        time.advance(by: 3_600_000_000)
+        try await database.put("2", at: "/b")
+        let exact = try #require(try database.files(at: noon))
+        #expect(exact.isExact)
+        #expect(exact.files.root == present.files.root)
+        // By then only the last state of that day is kept.
+        time.advance(by: Int64(40 * Self.day))
+        try await database.put("3", at: "/c")
+        let later = try #require(try database.files(at: noon))
+        #expect(!later.isExact)
+        #expect(try later.files.entry(at: TreePath("/b"), in: database.nodes) != nil)
+        #expect(try later.files.entry(at: TreePath("/c"), in: database.nodes) == nil)
+    }
+
     @Test("What a rule keeps is what a list of the moments that matter keeps", arguments: Seed.several(20))
     func againstMoments(seed: Seed) throws {
         var random = seed.generator

@@ -356,7 +356,7 @@ struct HorizonTests {
         let absent = try Subtree.empty.applying([TreeEdit(path, .set(mine))], in: &nodes)
         let (result, _) = try tree.keeping(
             unsyncedOf: absent, acknowledged: { node in acknowledged[node].map { Timestamp(microseconds: $0) } },
-            isHad: { $1.dot.timestamp.microseconds <= acknowledged[own.node] ?? 0 }, purgedUpTo: Timestamp(microseconds: 5), in: &nodes
+            isHad: { $1.dot.timestamp.microseconds <= acknowledged[own.node] ?? 0 ? nil : false }, purgedUpTo: Timestamp(microseconds: 5), in: &nodes
         ) {
             time += 1
             return Dot(timestamp: Timestamp(microseconds: time), actor: Actor(node: own.node, incarnation: 7))
