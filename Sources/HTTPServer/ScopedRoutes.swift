@@ -21,9 +21,11 @@ func addScopedRoutes(to routes: inout Routes) {
     routes.on(.post, "/sync/scoped/changes") { call in
         try call.requireSettledNode()
         var query = try call.query()
+        let hasPrefixes = try query.flag("prefixes") ?? false
         let (tree, isPacked) = try call.treeAndPacking(&query)
+        guard isPacked || !hasPrefixes else { throw Problem(.badRequest, "'prefixes' are of packed records") }
         let body = try await call.collectBody(limit: ReplicationStreams.maximumChangesRequestSize)
-        return try await ScopedStreams(call: call, tree: tree).changes(body, isPacked: isPacked)
+        return try await ScopedStreams(call: call, tree: tree).changes(body, isPacked: isPacked, hasPrefixes: hasPrefixes)
     }
     routes.on(.post, "/sync/scoped/objects") { call in
         try call.requireSettledNode()
@@ -52,7 +54,11 @@ func addScopedRoutes(to routes: inout Routes) {
         let caughtUp = try query.integer("caught_up", in: 0...Int.max) ?? 0
         let (tree, isPacked) = try call.treeAndPacking(&query)
         var body = Array(buffer: try await call.collectBody(limit: PushPart.maximumSize))
-        if isPacked { body = try PackedRecords.unpack(body, limit: PushPart.maximumSize) }
+        if isPacked {
+            let (packed, view) = (body, call.database.view)
+            let shared = SharedRegisters(view.head[tree], readableBy: call.rules(of: tree), in: view)
+            body = try await call.database.threads.run { try shared.unpack(packed, limit: PushPart.maximumSize) }
+        }
         let part = try PushPart(decoding: body)
         switch try await call.node.take(part, into: tree, from: call.principal, caughtUp: Timestamp(rawValue: UInt64(caughtUp))) {
         case .goOn(let ticket):
@@ -91,6 +97,9 @@ extension Call {
         let isPacked = try query.flag("packed") ?? false
         return (try tree(&query), isPacked)
     }
+
+    /// What the caller may do in a tree. Limits are of files, and those who see the system tree see all of it.
+    func rules(of tree: Tree) -> RuleSet { tree == .system ? .everything : principal.rules }
 
     fileprivate func tree(_ query: inout Query) throws -> Tree {
         let name = query.text("tree") ?? Tree.files.rawValue

@@ -17,13 +17,14 @@ struct ScopedStreams: Sendable {
     let call: Call
     let tree: Tree
 
-    /// What the caller may do in the tree. Limits are of files, and those who see the system tree see all of it.
-    private var rules: RuleSet { tree == .system ? .everything : call.principal.rules }
+    private var rules: RuleSet { call.rules(of: tree) }
 
     // MARK: Changes
 
     /// The registers that changed since a cursor, as far as the caller may read them.
-    func changes(_ body: ByteBuffer, isPacked: Bool) async throws -> Response {
+    ///
+    /// - Parameter hasPrefixes: whether they may be packed after what the cursor stands for.
+    func changes(_ body: ByteBuffer, isPacked: Bool, hasPrefixes: Bool) async throws -> Response {
         let bytes = Array(buffer: body)
         var decoder = CanonicalDecoder(bytes)
         let cursor = Array(bytes[try decoder.readByteString(limit: ChangeReader.maximumCursorSize)])
@@ -44,11 +45,20 @@ struct ScopedStreams: Sendable {
         let horizon = tree == .files && node.isWhole ? database.horizon : .zero
         let target = view.head[tree]
         let next = node.sealed(ScopeCursor(root: target.root, scope: scope), for: caller)
-        let walk = ScopedChanges(
-            view, from: since, to: target, rules: globs.isEmpty ? rules : rules.limited(to: globs), tellsForgotten: horizon > .zero)
+        let wanted = globs.isEmpty ? rules : rules.limited(to: globs)
+        let known = Subtree(root: since, aggregates: .zero)
+        let shared = hasPrefixes && !isWhole ? SharedRegisters(known, readableBy: wanted, in: view) : nil
+        let walk = ScopedChanges(view, from: known, to: target, rules: wanted, tellsForgotten: horizon > .zero, findsMoves: shared != nil)
         return Response(status: .ok, headers: [.contentType: "application/octet-stream"], body: ResponseBody { writer in
-            func send(_ bytes: [UInt8]) async throws {
-                try await writer.write(ByteBuffer(bytes: isPacked ? PackedRecords.pack(bytes) : bytes))
+            func send(_ head: [UInt8], _ records: [OutgoingRecord], _ end: [UInt8]) async throws {
+                let bytes: [UInt8]
+                if let shared {
+                    bytes = try await database.threads.run { try shared.pack(head: head, records, end: end) }
+                } else {
+                    let message = head + records.flatMap(\.bytes) + end
+                    bytes = isPacked ? PackedRecords.pack(message) : message
+                }
+                try await writer.write(ByteBuffer(bytes: bytes))
             }
             var head = ChangeReader.head(cursor: next, isWhole: isWhole, horizon: horizon)
             do {
@@ -57,7 +67,7 @@ struct ScopedStreams: Sendable {
                     let page = try await database.threads.run { try walk.next() }
                     isLast = page.isLast
                     // A short answer is one piece.
-                    try await send(head + page.records + (isLast ? ChangeReader.end : []))
+                    try await send(head, page.records, isLast ? ChangeReader.end : [])
                     head = []
                 }
             } catch {
@@ -116,42 +126,65 @@ extension Subtree {
 /// A walk through what changed within some rules, a page at a time. One task uses it, on whichever thread.
 private final class ScopedChanges: @unchecked Sendable {
     private static let pageSize = 64 << 10
+    /// Where moves are looked for, which are found within a page.
+    private static let largePageSize = 4 << 20
 
     private let view: TreeView
-    private let since: ContentHash
+    private let since: Subtree
     private let target: Subtree
     private var rules: RuleCursor
     private let tellsForgotten: Bool
+    private let findsMoves: Bool
     private var step: (() throws -> TreeDifference?)?
 
-    init(_ view: TreeView, from since: ContentHash, to target: Subtree, rules: RuleSet, tellsForgotten: Bool) {
+    init(_ view: TreeView, from since: Subtree, to target: Subtree, rules: RuleSet, tellsForgotten: Bool, findsMoves: Bool) {
         self.view = view
         self.since = since
         self.target = target
         self.rules = RuleCursor(rules)
         self.tellsForgotten = tellsForgotten
+        self.findsMoves = findsMoves
     }
 
     /// The next records, and whether they are the last. Blocks.
-    func next() throws -> (records: [UInt8], isLast: Bool) {
+    func next() throws -> (records: [OutgoingRecord], isLast: Bool) {
         let step = try self.step ?? begin()
         self.step = step
-        var records: [UInt8] = []
-        while records.count < ScopedChanges.pageSize {
-            guard let difference = try step() else { return (records, true) }
+        var records: [OutgoingRecord] = []
+        var size = 0
+        var isLast = false
+        var contents: [(record: Int, root: ContentHash)] = []
+        var gone: [ContentHash: TreePath] = [:]
+        while size < (findsMoves ? ScopedChanges.largePageSize : ScopedChanges.pageSize) {
+            guard let difference = try step() else {
+                isLast = true
+                break
+            }
             guard rules.allows(.read, difference.path) else { continue }
+            var record: OutgoingRecord
             if let register = difference.after {
-                records += ChangeReader.record(difference.path, register)
+                record = OutgoingRecord(bytes: ChangeReader.record(difference.path, register), source: nil)
+                if findsMoves, register.winner.value.isTombstone {
+                    record.source = difference.path
+                    for case .file(let file) in (difference.before?.versions ?? []).map(\.value) { gone[file.content.root] = difference.path }
+                } else if findsMoves, case .file(let file) = register.winner.value {
+                    contents.append((records.count, file.content.root))
+                }
             } else if tellsForgotten {
                 // Full members drop deletions by themselves; the caller does not know the horizon.
-                records += ChangeReader.forgotten(difference.path)
+                record = OutgoingRecord(bytes: ChangeReader.forgotten(difference.path), source: nil)
+            } else {
+                continue
             }
+            size += record.bytes.count
+            records.append(record)
         }
-        return (records, false)
+        for (record, root) in contents { records[record].source = gone[root] }
+        return (records, isLast)
     }
 
     private func begin() throws -> () throws -> TreeDifference? {
-        var diff = try TreeDiff(from: Subtree(root: since, aggregates: .zero), to: target, in: view.reader) { [unowned self] path in
+        var diff = try TreeDiff(from: since, to: target, in: view.reader) { [unowned self] path in
             rules.mayAllow(.read, below: path)
         }
         return { try diff.next() }

@@ -34,6 +34,8 @@ public struct ScopeInfo: Codable, Sendable {
     public var complete: Bool?
     /// Whether the node gives and takes packed records; nil from nodes that know of none.
     public var packs: Bool?
+    /// Whether also after prefixes; nil from nodes that know of none.
+    public var prefixes: Bool?
 }
 
 extension ScopeInfo {
@@ -86,7 +88,7 @@ extension Node {
             members: members.map {
                 ScopeInfo.Member(nodeID: $0.nodeID, publicKey: $0.publicKey, label: $0.label, address: $0.address)
             },
-            complete: isComplete, packs: true)
+            complete: isComplete, packs: true, prefixes: true)
     }
 
     /// Whether this node, since it was started, has synced with all peers that it can reach. Some time has to pass before one is taken for

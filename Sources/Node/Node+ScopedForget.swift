@@ -20,8 +20,10 @@ struct ScopedAnswer: Sendable {
     var scope: ScopeInfo
 
     /// Where it is asked for.
-    static func path(of tree: Tree, _ scope: ScopeInfo) -> String {
-        "/sync/scoped/changes?tree=\(tree.rawValue)" + (scope.packs == true ? "&packed=true" : "")
+    ///
+    /// - Parameter prefixes: whether it may be packed after what is here.
+    static func path(of tree: Tree, _ scope: ScopeInfo, prefixes: Bool = false) -> String {
+        "/sync/scoped/changes?tree=\(tree.rawValue)" + (scope.packs == true ? "&packed=true" : "") + (prefixes ? "&prefixes=true" : "")
     }
 }
 

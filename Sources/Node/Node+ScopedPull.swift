@@ -80,9 +80,22 @@ extension Node {
         request.write(wanted.count)
         for glob in wanted { request.write(glob.description) }
         let scope = try await self.scope(at: link)
-        let response = try await send(.post, ScopedAnswer.path(of: tree, scope), to: link, body: request.bytes)
         let rules = wanted.isEmpty ? RuleSet.everything : RuleSet.everything.limited(to: wanted)
-        let answer = try await stage(response, onto: known ?? .empty, rules, scope, link)
+        var shared: SharedRegisters?
+        if let known, !state.cursor.isEmpty, scope.packs == true, scope.prefixes == true {
+            let readable = tree == .system ? RuleSet.everything : scope.ruleSet
+            shared = SharedRegisters(known, readableBy: wanted.isEmpty ? readable : readable.limited(to: wanted), in: database.view)
+        }
+        func ask(_ shared: SharedRegisters?) async throws -> ScopedAnswer {
+            let response = try await send(.post, ScopedAnswer.path(of: tree, scope, prefixes: shared != nil), to: link, body: request.bytes)
+            return try await stage(response, onto: known ?? .empty, rules, scope, shared, link)
+        }
+        let answer: ScopedAnswer
+        do {
+            answer = try await ask(shared)
+        } catch is PrefixMismatch {
+            answer = try await ask(nil)
+        }
         if tree == .files { link.state.withLock { $0.horizon = answer.horizon } }
         let (cursor, staged) = (answer.cursor, answer.tree)
         guard staged != known else {
@@ -124,8 +137,11 @@ extension Node {
 
     /// Puts the records of an answer into a tree beside the node's own. They are taken as fast as they come, so that the peer does not
     /// wait; the content follows.
+    ///
+    /// - Parameter shared: what the records may be packed after.
+    /// - Throws: `PrefixMismatch` if the peer packed them after something else.
     private func stage(
-        _ response: TransportResponse, onto tree: Subtree, _ rules: RuleSet, _ scope: ScopeInfo, _ link: PeerLink
+        _ response: TransportResponse, onto tree: Subtree, _ rules: RuleSet, _ scope: ScopeInfo, _ shared: SharedRegisters?, _ link: PeerLink
     ) async throws -> ScopedAnswer {
         var reader = ChangeReader(head: .cursor)
         var staged = tree
@@ -138,16 +154,25 @@ extension Node {
                 (try database.stage(batch, onto: base), try other.map { try database.stage(batch, onto: $0) })
             }
         }
+        func take(_ records: [UInt8]) async throws {
+            // Not more than was asked for, whatever comes.
+            waiting += try reader.read(records).filter { rules.allows(.read, $0.path) }
+            if waiting.count >= Node.batch { try await settle() }
+        }
+        func unpack(_ block: PackedBlock) async throws -> [UInt8] {
+            guard let recipe = block.recipe else { return try block.bytes() }
+            guard let shared else { throw MalformedBytes("records packed after a prefix, which was not asked for") }
+            return try await database.threads.run { try block.bytes(after: shared.prefix(recipe)) }
+        }
         var packed = scope.packs == true ? PackedRecordsReader() : nil
         while let piece = try await response.body.next() {
             link.state.withLock { $0.bytesReceived += UInt64(piece.count) }
-            packed?.add(piece)
-            while let records = packed == nil ? piece : try packed?.next() {
-                // Not more than was asked for, whatever comes.
-                waiting += try reader.read(records).filter { rules.allows(.read, $0.path) }
-                if waiting.count >= Node.batch { try await settle() }
-                if packed == nil { break }
+            guard packed != nil else {
+                try await take(piece)
+                continue
             }
+            packed?.add(piece)
+            while let block = try packed?.next() { try await take(unpack(block)) }
         }
         guard let cursor = reader.cursor, reader.isAtEnd, packed?.isAtBlockEnd ?? true else {
             throw NodeError(.unavailable, "the peer at \(link.address) broke off in the middle of its changes; sync again")
@@ -212,7 +237,7 @@ extension Node {
         request.write([UInt8]())
         request.write(0)
         let response = try await send(.post, ScopedAnswer.path(of: .system, told), to: link, body: request.bytes)
-        let answer = try await stage(response, onto: .empty, .everything, told, link)
+        let answer = try await stage(response, onto: .empty, .everything, told, nil, link)
         let (cursor, staged) = (answer.cursor, answer.tree)
         let session = ContentSession(node: self, link: link, tree: Tree.system.rawValue, cursor: cursor, horizon: latestAccepted)
         let view = database.view

@@ -107,8 +107,11 @@ extension Node {
         let known = try await database.threads.run { [database] in try database.subtree(state.known) } ?? .empty
         if known.root == view.head[tree].root { return }
         let walk = DifferenceWalk(view, from: known, to: view.head[tree], rules: rules.rules)
-        let isPacked = try await scope(at: link).packs == true
-        let session = PushSession(node: self, link: link, tree: tree, known: known, cursor: state.cursor, isPacked: isPacked, caughtUp: caughtUp)
+        let told = try await scope(at: link)
+        // Until the last part is taken, the peer has what it had before the first.
+        let shared = told.prefixes == true ? SharedRegisters(known, readableBy: rules.rules, in: view) : nil
+        let session = PushSession(
+            node: self, link: link, tree: tree, known: known, cursor: state.cursor, isPacked: told.packs == true, shared: shared, caughtUp: caughtUp)
         while true {
             let items = try await database.threads.run { try walk.next(Node.window) }
             if items.isEmpty { break }

@@ -41,6 +41,8 @@ final class PushSession {
     private struct Record {
         var item: DifferenceWalk.Item
         var bytes: [UInt8]
+        /// Where the peer has most of what is in it.
+        var source: TreePath?
         var bases: [ContentBase]
         var objects: [ContentHash]
     }
@@ -50,6 +52,8 @@ final class PushSession {
     private let tree: Tree
     private let cursor: [UInt8]
     private let isPacked: Bool
+    /// What the peer has, where it unpacks records after it; nil once it has turned out to have something else.
+    private var shared: SharedRegisters?
     private let caughtUp: Timestamp?
     private var known: Subtree
     private var ticket: [UInt8] = []
@@ -60,14 +64,16 @@ final class PushSession {
 
     /// - Parameters:
     ///   - isPacked: whether the peer takes packed records.
+    ///   - shared: what they are packed after, if the peer takes that.
     ///   - caughtUp: what is told with it where the peer believes this node.
-    init(node: Node, link: PeerLink, tree: Tree, known: Subtree, cursor: [UInt8], isPacked: Bool = false, caughtUp: Timestamp?) {
+    init(node: Node, link: PeerLink, tree: Tree, known: Subtree, cursor: [UInt8], isPacked: Bool = false, shared: SharedRegisters? = nil, caughtUp: Timestamp?) {
         self.node = node
         self.link = link
         self.tree = tree
         self.known = known
         self.cursor = cursor
         self.isPacked = isPacked
+        self.shared = shared
         self.caughtUp = caughtUp
     }
 
@@ -121,7 +127,9 @@ final class PushSession {
                         try await uploads.finish(&group)
                         try await sendPart(isLast: false)
                     }
-                    part.append(Record(item: change.item, bytes: bytes, bases: change.bases, objects: change.objects))
+                    let winner = change.item.after.winner
+                    let source = winner.value.isTombstone ? change.item.path : PushSession.place(of: winner, in: known)?.path
+                    part.append(Record(item: change.item, bytes: bytes, source: source, bases: change.bases, objects: change.objects))
                     partBytes += bytes.count
                 }
             }
@@ -266,17 +274,21 @@ final class PushSession {
     private func sendPart(isLast: Bool) async throws -> Answer? {
         for _ in 0..<PushSession.maximumTries {
             if part.isEmpty, ticket.isEmpty || !isLast { return nil }
-            var body = PushPart.encoded(isLast: isLast, ticket: ticket, cursor: isLast ? cursor : [], records: part.flatMap(\.bytes))
-            if isPacked { body = PackedRecords.pack(body) }
+            let body = try await body(isLast: isLast)
             bytesSent += UInt64(body.count)
             let query = (isPacked ? "&packed=true" : "") + (caughtUp.map { "&caught_up=\($0.rawValue)" } ?? "")
             let response = try await node.send(
-                .post, "/sync/push?tree=\(tree.rawValue)" + query, to: link, body: body, timeoutSeconds: 300, passing: [400, 403, 409])
+                .post, "/sync/push?tree=\(tree.rawValue)" + query, to: link, body: body, timeoutSeconds: 300, passing: [400, 403, 409, 412])
             let bytes = try await response.body.collect(limit: PushSession.maximumAnswerSize)
             guard let answer = try? JSON.decode(Answer.self, bytes) else { throw NodeError(.unavailable, "the peer's answer to a push is not one") }
             if response.status == 200 {
                 try await take(answer)
                 return answer
+            }
+            if response.status == 412, shared != nil {
+                // Somebody has changed something there meanwhile, or it shows less than this node has seen of it.
+                shared = nil
+                continue
             }
             let refused = answer.refused ?? []
             let missing = (answer.missing ?? []).compactMap { ContentHash($0) }
@@ -289,6 +301,16 @@ final class PushSession {
             if !missing.isEmpty { try await upload(missingOfPart()) }
         }
         throw NodeError(.unavailable, "the peer at \(link.address) refuses a push again and again")
+    }
+
+    private func body(isLast: Bool) async throws -> [UInt8] {
+        let head = PushPart.head(isLast: isLast, ticket: ticket, cursor: isLast ? cursor : [])
+        if isPacked, let shared {
+            let records = part.map { OutgoingRecord(bytes: $0.bytes, source: $0.source) }
+            return try await node.database.threads.run { try shared.pack(head: head, records, end: PushPart.end) }
+        }
+        let body = head + part.flatMap(\.bytes) + PushPart.end
+        return isPacked ? PackedRecords.pack(body) : body
     }
 
     private func take(_ answer: Answer) async throws {

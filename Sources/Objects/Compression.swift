@@ -17,8 +17,8 @@ public enum Compression {
     /// Above this many bits of order-0 entropy a byte, a sample is taken for incompressible.
     private static let incompressibleEntropy = 7.2
 
-    private static let compressors = ContextPool(make: { ZSTD_createCCtx() }, free: { _ = ZSTD_freeCCtx($0) })
-    private static let decompressors = ContextPool(make: { ZSTD_createDCtx() }, free: { _ = ZSTD_freeDCtx($0) })
+    static let compressors = ContextPool(make: { ZSTD_createCCtx() }, free: { _ = ZSTD_freeCCtx($0) })
+    static let decompressors = ContextPool(make: { ZSTD_createDCtx() }, free: { _ = ZSTD_freeDCtx($0) })
 
     /// The compressed bytes, or nil if storing them as they are is better.
     static func compress(_ bytes: [UInt8]) -> [UInt8]? {
@@ -89,7 +89,7 @@ public enum Compression {
 }
 
 /// zstd contexts are costly to make and serve one thread at a time.
-private final class ContextPool: Sendable {
+final class ContextPool: Sendable {
     private struct Idle: @unchecked Sendable {
         var contexts: [OpaquePointer] = []
     }

@@ -93,14 +93,20 @@ public struct PushPart: Sendable {
 
     /// A part of records that are encoded already.
     public static func encoded(isLast: Bool, ticket: [UInt8], cursor: [UInt8], records: [UInt8]) -> [UInt8] {
-        var encoder = CanonicalEncoder(reserving: records.count + ticket.count + cursor.count + 16)
+        head(isLast: isLast, ticket: ticket, cursor: cursor) + records + end
+    }
+
+    /// What stands in front of the records.
+    public static func head(isLast: Bool, ticket: [UInt8], cursor: [UInt8]) -> [UInt8] {
+        var encoder = CanonicalEncoder(reserving: ticket.count + cursor.count + 16)
         encoder.write(byte: isLast ? 1 : 0)
         encoder.write(ticket)
         encoder.write(cursor)
-        encoder.write(raw: records)
-        encoder.write(byte: 0)
         return encoder.bytes
     }
+
+    /// What ends them.
+    public static let end: [UInt8] = [0]
 }
 
 /// The body of `POST /sync/push/missing`.

@@ -82,9 +82,17 @@ enum Decoders {
         },
         "packed": { bytes in
             let limit = 100_000
-            guard let message = try? PackedRecords.unpack(bytes, limit: limit) else { return }
+            let known = (0..<1000).map { UInt8(truncatingIfNeeded: $0 / 4) }
+            func prefix(_ recipe: [UInt8]) throws -> [UInt8] {
+                let spans = try RecordSpans(decoding: recipe)
+                precondition(spans.encoded() == recipe, "spans have two encodings")
+                return known
+            }
+            guard let message = try? PackedRecords.unpack(bytes, limit: limit, prefix: prefix) else { return }
             precondition(message.count <= limit, "more than is taken")
-            precondition((try? PackedRecords.unpack(PackedRecords.pack(message), limit: limit)) == message, "packed records read back as others")
+            for packed in [PackedRecords.pack(message), PackedRecords.pack(message, after: PackedPrefix(recipe: [0], bytes: known))] {
+                precondition((try? PackedRecords.unpack(packed, limit: limit, prefix: prefix)) == message, "packed records read back as others")
+            }
         },
         "path": { bytes in
             guard let text = String(validating: bytes, as: UTF8.self), let path = try? TreePath(text) else { return }
