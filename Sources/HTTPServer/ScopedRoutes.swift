@@ -21,9 +21,7 @@ func addScopedRoutes(to routes: inout Routes) {
     routes.on(.post, "/sync/scoped/changes") { call in
         try call.requireSettledNode()
         var query = try call.query()
-        let hasPrefixes = try query.flag("prefixes") ?? false
-        let (tree, isPacked) = try call.treeAndPacking(&query)
-        guard isPacked || !hasPrefixes else { throw Problem(.badRequest, "'prefixes' are of packed records") }
+        let (tree, isPacked, hasPrefixes) = try call.treeAndPacking(&query)
         let body = try await call.collectBody(limit: ReplicationStreams.maximumChangesRequestSize)
         return try await ScopedStreams(call: call, tree: tree).changes(body, isPacked: isPacked, hasPrefixes: hasPrefixes)
     }
@@ -52,12 +50,14 @@ func addScopedRoutes(to routes: inout Routes) {
         try call.requireSettledNode()
         var query = try call.query()
         let caughtUp = try query.integer("caught_up", in: 0...Int.max) ?? 0
-        let (tree, isPacked) = try call.treeAndPacking(&query)
+        let (tree, isPacked, hasPrefixes) = try call.treeAndPacking(&query)
         var body = Array(buffer: try await call.collectBody(limit: PushPart.maximumSize))
-        if isPacked {
+        if hasPrefixes {
             let (packed, view) = (body, call.database.view)
             let shared = SharedRegisters(view.head[tree], readableBy: call.rules(of: tree), in: view)
             body = try await call.database.threads.run { try shared.unpack(packed, limit: PushPart.maximumSize) }
+        } else if isPacked {
+            body = try PackedRecords.unpack(body, limit: PushPart.maximumSize)
         }
         let part = try PushPart(decoding: body)
         switch try await call.node.take(part, into: tree, from: call.principal, caughtUp: Timestamp(rawValue: UInt64(caughtUp))) {
@@ -91,11 +91,12 @@ extension Problem {
 }
 
 extension Call {
-    /// The tree that the query names, and whether records are packed.
+    /// The tree that the query names, whether records are packed, and whether after prefixes.
     /// - Throws: 403 for the cluster's own tree, which only full members share.
-    fileprivate func treeAndPacking(_ query: inout Query) throws -> (tree: Tree, isPacked: Bool) {
-        let isPacked = try query.flag("packed") ?? false
-        return (try tree(&query), isPacked)
+    fileprivate func treeAndPacking(_ query: inout Query) throws -> (tree: Tree, isPacked: Bool, hasPrefixes: Bool) {
+        let (isPacked, hasPrefixes) = (try query.flag("packed") ?? false, try query.flag("prefixes") ?? false)
+        guard isPacked || !hasPrefixes else { throw Problem(.badRequest, "'prefixes' are of packed records") }
+        return (try tree(&query), isPacked, hasPrefixes)
     }
 
     /// What the caller may do in a tree. Limits are of files, and those who see the system tree see all of it.

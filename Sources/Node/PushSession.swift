@@ -274,9 +274,10 @@ final class PushSession {
     private func sendPart(isLast: Bool) async throws -> Answer? {
         for _ in 0..<PushSession.maximumTries {
             if part.isEmpty, ticket.isEmpty || !isLast { return nil }
-            let body = try await body(isLast: isLast)
+            let shared = isPacked && part.count { $0.source != nil } >= RecordSpans.minimumPlaces ? shared : nil
+            let body = try await body(isLast: isLast, after: shared)
             bytesSent += UInt64(body.count)
-            let query = (isPacked ? "&packed=true" : "") + (caughtUp.map { "&caught_up=\($0.rawValue)" } ?? "")
+            let query = (isPacked ? "&packed=true" : "") + (shared == nil ? "" : "&prefixes=true") + (caughtUp.map { "&caught_up=\($0.rawValue)" } ?? "")
             let response = try await node.send(
                 .post, "/sync/push?tree=\(tree.rawValue)" + query, to: link, body: body, timeoutSeconds: 300, passing: [400, 403, 409, 412])
             let bytes = try await response.body.collect(limit: PushSession.maximumAnswerSize)
@@ -287,7 +288,7 @@ final class PushSession {
             }
             if response.status == 412, shared != nil {
                 // Somebody has changed something there meanwhile, or it shows less than this node has seen of it.
-                shared = nil
+                self.shared = nil
                 continue
             }
             let refused = answer.refused ?? []
@@ -303,9 +304,9 @@ final class PushSession {
         throw NodeError(.unavailable, "the peer at \(link.address) refuses a push again and again")
     }
 
-    private func body(isLast: Bool) async throws -> [UInt8] {
+    private func body(isLast: Bool, after shared: SharedRegisters?) async throws -> [UInt8] {
         let head = PushPart.head(isLast: isLast, ticket: ticket, cursor: isLast ? cursor : [])
-        if isPacked, let shared {
+        if let shared {
             let records = part.map { OutgoingRecord(bytes: $0.bytes, source: $0.source) }
             return try await node.database.threads.run { try shared.pack(head: head, records, end: PushPart.end) }
         }

@@ -12,7 +12,7 @@ public struct RecordSpans: Hashable, Sendable {
     /// Paths that nobody asks for, after which a span ends.
     private static let maximumGap = 64
     /// A span of fewer places than this takes more bytes than it saves.
-    private static let minimumPlaces = 8
+    public static let minimumPlaces = 8
 
     private var spans: [ClosedRange<TreePath>] = []
 

@@ -135,10 +135,16 @@ struct SharedRegistersTests {
                 // A frame that refers to the prefix holds some of it; the ticket has room.
                 let stolen = PushPart.encoded(isLast: true, ticket: Array(prefix.suffix(500)), cursor: [], records: [])
                 let taking = PackedRecords.pack(stolen, after: PackedPrefix(recipe: spans.encoded(), bytes: prefix))
-                let answer = try await a.ask("POST", "/sync/push?packed=true", token: client.token, body: taking)
+                let answer = try await a.ask("POST", "/sync/push?packed=true&prefixes=true", token: client.token, body: taking)
                 // A ticket that is none is what comes next.
                 #expect(answer.status == (status == 412 ? 412 : 409), "\(rules): \(answer.text)")
-                #expect(try await a.ask("POST", "/sync/push?packed=true", token: client.token, body: PackedRecords.pack(body)).status == 200)
+                #expect(try await a.ask("POST", "/sync/push?packed=true&prefixes=true", token: client.token, body: PackedRecords.pack(body)).status == 200)
+            }
+            // Nobody unpacks after a prefix who was not told of it.
+            let block = PackedRecords.pack([UInt8](repeating: 0, count: 1000), after: PackedPrefix(recipe: hidden.encoded(), bytes: []))
+            let stranger = try await HostilePushTests.Attacker(a, [(path: "/assets/**", allow: Permission.allCases)])
+            for query in ["packed=true", "prefixes=true", "packed=false&prefixes=true", "packed=true&prefixes=2"] {
+                #expect(try await a.ask("POST", "/sync/push?\(query)", token: stranger.token, body: block).status == 400, "\(query)")
             }
             // Recipes that are none.
             let client = try await HostilePushTests.Attacker(a, [(path: "/**", allow: Permission.allCases)])
@@ -154,7 +160,7 @@ struct SharedRegistersTests {
                 let part = PushPart.encoded(isLast: false, ticket: [], cursor: [], records: record)
                 let body = PackedRecords.pack(part, after: PackedPrefix(recipe: recipe, bytes: []))
                 #expect(body.first == 2)
-                return try await a.ask("POST", "/sync/push?packed=true", token: client.token, body: body).status
+                return try await a.ask("POST", "/sync/push?packed=true&prefixes=true", token: client.token, body: body).status
             }
             for bad in [
                 [], recipe([], count: 1), recipe(["/a"], count: 1), recipe(["/b", "/a"]), recipe(["/a", "/c", "/b", "/d"]), recipe(["/", "/a"]),
@@ -166,7 +172,7 @@ struct SharedRegistersTests {
             #expect(try await status(nowhere) == 200)
             let limit = SharedRegisters.maximumPrefixes
             let many = try await a.ask(
-                "POST", "/sync/push?packed=true", token: client.token,
+                "POST", "/sync/push?packed=true&prefixes=true", token: client.token,
                 body: [[UInt8]](repeating: PackedRecords.pack([UInt8](repeating: 0, count: 100), after: PackedPrefix(recipe: nowhere, bytes: [])), count: limit + 1)
                     .flatMap(\.self))
             #expect(many.status == 400)
