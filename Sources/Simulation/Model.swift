@@ -161,9 +161,11 @@ struct Model {
             var behind = WriteSet()
             for version in versions { if let index = indexes[version.dot] { behind.formUnion(everythingBehind(index)) } }
             known.formUnion(behind)
-            // What has come to the others since it asked for their state it hears of later.
-            for index in survivors(of: known) where writes[index].content != .nothing && !shown.contains(writes[index].dot) && !behind.contains(index) {
-                known.subtract(WriteSet([index]))
+            // What has come to the others since it asked for their state it hears of later, and what that replaced it may not have.
+            while case let later = survivors(of: known).filter({ index in
+                writes[index].content != .nothing && !shown.contains(writes[index].dot) && !behind.contains(index)
+            }), later.contains(where: { _ in true }) {
+                known.subtract(later)
             }
             // A deletion beside what it brings along stays behind where the path is gone otherwise, and those that it had replaced with it.
             for index in shownBefore where writes[index].content == .nothing && !shown.contains(writes[index].dot) {
