@@ -50,24 +50,22 @@ struct ScopedStreams: Sendable {
         let shared = hasPrefixes && !isWhole ? SharedRegisters(known, readableBy: wanted, in: view) : nil
         let walk = ScopedChanges(view, from: known, to: target, rules: wanted, tellsForgotten: horizon > .zero, findsMoves: shared != nil)
         return Response(status: .ok, headers: [.contentType: "application/octet-stream"], body: ResponseBody { writer in
-            func send(_ head: [UInt8], _ records: [OutgoingRecord], _ end: [UInt8]) async throws {
-                let bytes: [UInt8]
-                if let shared {
-                    bytes = try await database.threads.run { try shared.pack(head: head, records, end: end) }
-                } else {
-                    let message = head + records.flatMap(\.bytes) + end
-                    bytes = isPacked ? PackedRecords.pack(message) : message
-                }
-                try await writer.write(ByteBuffer(bytes: bytes))
+            // What waits for a slow caller is packed, and nothing else.
+            @Sendable func piece(after head: [UInt8]) throws -> (bytes: [UInt8], isLast: Bool) {
+                let page = try walk.next()
+                let end = page.isLast ? ChangeReader.end : []
+                if let shared { return (shared.pack(head: head, page.records, end: end), page.isLast) }
+                let message = head + page.records.flatMap(\.bytes) + end
+                return (isPacked ? PackedRecords.pack(message) : message, page.isLast)
             }
             var head = ChangeReader.head(cursor: next, isWhole: isWhole, horizon: horizon)
             do {
                 var isLast = false
                 while !isLast {
-                    let page = try await database.threads.run { try walk.next() }
-                    isLast = page.isLast
                     // A short answer is one piece.
-                    try await send(head, page.records, isLast ? ChangeReader.end : [])
+                    let bytes: [UInt8]
+                    (bytes, isLast) = try await database.threads.run { [head] in try piece(after: head) }
+                    try await writer.write(ByteBuffer(bytes: bytes))
                     head = []
                 }
             } catch {

@@ -109,7 +109,9 @@ extension Node {
         let walk = DifferenceWalk(view, from: known, to: view.head[tree], rules: rules.rules)
         let told = try await scope(at: link)
         // Until the last part is taken, the peer has what it had before the first.
-        let shared = told.prefixes == true ? SharedRegisters(known, readableBy: rules.rules, in: view) : nil
+        // It knows nothing of what this node takes no part in, and would have more there.
+        let hasPrefixes = told.packs == true && told.prefixes == true && link.state.withLock { $0.syncPaths == nil }
+        let shared = hasPrefixes ? SharedRegisters(known, readableBy: rules.rules, in: view) : nil
         let session = PushSession(
             node: self, link: link, tree: tree, known: known, cursor: state.cursor, isPacked: told.packs == true, shared: shared, caughtUp: caughtUp)
         while true {

@@ -274,7 +274,7 @@ final class PushSession {
     private func sendPart(isLast: Bool) async throws -> Answer? {
         for _ in 0..<PushSession.maximumTries {
             if part.isEmpty, ticket.isEmpty || !isLast { return nil }
-            let shared = isPacked && part.count { $0.source != nil } >= RecordSpans.minimumPlaces ? shared : nil
+            let shared = part.count { $0.source != nil } >= RecordSpans.minimumPlaces ? shared : nil
             let body = try await body(isLast: isLast, after: shared)
             bytesSent += UInt64(body.count)
             let query = (isPacked ? "&packed=true" : "") + (shared == nil ? "" : "&prefixes=true") + (caughtUp.map { "&caught_up=\($0.rawValue)" } ?? "")
@@ -308,7 +308,7 @@ final class PushSession {
         let head = PushPart.head(isLast: isLast, ticket: ticket, cursor: isLast ? cursor : [])
         if let shared {
             let records = part.map { OutgoingRecord(bytes: $0.bytes, source: $0.source) }
-            return try await node.database.threads.run { try shared.pack(head: head, records, end: PushPart.end) }
+            return try await node.database.threads.run { shared.pack(head: head, records, end: PushPart.end) }
         }
         let body = head + part.flatMap(\.bytes) + PushPart.end
         return isPacked ? PackedRecords.pack(body) : body

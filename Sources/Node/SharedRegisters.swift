@@ -20,7 +20,7 @@ public struct OutgoingRecord: Sendable {
 /// The registers that both sides of an exchange have, for packing records after them: what is deleted or moves is there already, hash and all.
 public struct SharedRegisters: Sendable {
     /// Blocks of one message that may have a prefix: each costs whoever unpacks it a walk through a part of a tree.
-    static let maximumPrefixes = 8
+    static let maximumPrefixes = 4
 
     private let tree: Subtree
     private let rules: RuleSet
@@ -38,13 +38,14 @@ public struct SharedRegisters: Sendable {
     }
 
     /// A message in blocks that begin with a record each. Blocks the thread.
-    public func pack(head: [UInt8], _ records: [OutgoingRecord], end: [UInt8]) throws -> [UInt8] {
+    public func pack(head: [UInt8], _ records: [OutgoingRecord], end: [UInt8]) -> [UInt8] {
         var packed: [UInt8] = []
         var raw = head
         var sources: Set<TreePath> = []
         var prefixes = 0
-        func close() throws {
-            if prefixes < SharedRegisters.maximumPrefixes, let prefix = try prefix(of: sources.sorted()) {
+        func close() {
+            // What cannot be read there is found by whoever needs it.
+            if prefixes < SharedRegisters.maximumPrefixes, let prefix = try? prefix(of: sources.sorted()) {
                 prefixes += 1
                 packed += PackedRecords.pack(raw, after: prefix)
             } else {
@@ -54,12 +55,12 @@ public struct SharedRegisters: Sendable {
             sources = []
         }
         for record in records {
-            if raw.count + record.bytes.count + end.count > PackedRecords.maximumBlock { try close() }
+            if raw.count + record.bytes.count + end.count > PackedRecords.maximumBlock { close() }
             raw += record.bytes
             if let source = record.source { sources.insert(source) }
         }
         raw += end
-        try close()
+        close()
         return packed
     }
 
@@ -69,8 +70,15 @@ public struct SharedRegisters: Sendable {
     }
 
     /// What a block with this recipe was packed after, if both sides still have the same. Blocks the thread.
+    ///
+    /// - Throws: what is wrong with the recipe; `PrefixMismatch` where not all of it can be read.
     func prefix(_ recipe: [UInt8]) throws -> [UInt8] {
-        try RecordSpans(decoding: recipe).records(in: tree, within: rules, view.reader)
+        let spans = try RecordSpans(decoding: recipe)
+        do {
+            return try spans.records(in: tree, within: rules, view.reader)
+        } catch {
+            throw PrefixMismatch()
+        }
     }
 
     /// The message of some blocks that are all here. Blocks the thread.

@@ -99,6 +99,11 @@ public struct PackedBlock: Sendable {
     public func bytes(after prefix: [UInt8] = []) throws -> [UInt8] {
         if codec == 0 { return Array(stored) }
         if recipe != nil {
+            // Without a checksum, what was compressed after other bytes could pass for records (RFC 8878, 3.1.1: the flag is in the fifth byte).
+            let header = stored.prefix(5)
+            guard header.count == 5, header.starts(with: [0x28, 0xb5, 0x2f, 0xfd]), header.last! & 4 != 0 else {
+                throw MalformedBytes("packed records after a prefix in a frame without a checksum")
+            }
             guard let raw = stored.withUnsafeBytes({ Compression.decompress($0, after: prefix, rawLength: rawLength) }) else { throw PrefixMismatch() }
             return raw
         }

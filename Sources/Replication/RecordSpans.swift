@@ -22,13 +22,16 @@ public struct RecordSpans: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - places: in order, each once. Those where nothing is are passed over.
-    ///   - rules: what both sides may read.
+    ///   - rules: what both sides may read. Nothing else counts: the spans are told, and where they end would tell what is hidden between.
     public init(of places: [TreePath], in tree: Subtree, within rules: RuleSet, _ reader: some NodeReader) throws {
+        var readable = RuleCursor(rules)
         var rest = places[...]
         while let first = rest.popFirst(), spans.count < RecordSpans.maximumCount {
+            guard readable.allows(.read, first), try tree.entry(at: first, in: reader)?.register != nil else { continue }
             var (last, count, gap) = (first, 1, 0)
             var walk = try RecordSpans.walk(after: first, tree, rules, reader)
-            while gap < RecordSpans.maximumGap, !rest.isEmpty, let (path, _) = try walk.next() {
+            while gap < RecordSpans.maximumGap, !rest.isEmpty, let (path, entry) = try walk.next() {
+                guard entry.register != nil, readable.allows(.read, path) else { continue }
                 while let next = rest.first, next < path { rest.removeFirst() }
                 if rest.first == path {
                     rest.removeFirst()

@@ -272,17 +272,24 @@ final class World: Sendable {
         return "\(versions.joined(separator: ", ")) of what it has seen up to \(register.latest)"
     }
 
-    /// Where the nodes' files differ, for a trace.
+    /// Where the nodes' files, or what they have of the cluster, differ, for a trace.
     func explainDifferences() {
         guard keepsTrace else { return }
-        let trees = databases.withLock { $0 }.sorted { $0.key < $1.key }.map { _, database -> [TreePath: Register] in
-            guard var walk = try? database.head.commit.files.walk(in: database.view.reader) else { return [:] }
-            var registers: [TreePath: Register] = [:]
-            while let (path, entry) = try? walk.next() { registers[path] = entry.register }
-            return registers
+        for path in differences(in: .files).paths.prefix(10) { explain(path.description) }
+        let (paths, trees) = differences(in: .system)
+        for path in paths.prefix(10) {
+            for (node, registers) in trees { logged("  /.system\(path): node \(node) shows \(registers[path].map(World.words) ?? "nothing")") }
         }
-        let paths = Set(trees.flatMap(\.keys)).filter { path in Set(trees.map { $0[path] }).count > 1 }
-        for path in paths.sorted().prefix(10) { explain(path, shown: trees.first?[path], on: 0) }
+    }
+
+    private func differences(in tree: Tree) -> (paths: [TreePath], trees: [(node: Int, registers: [TreePath: Register])]) {
+        let trees = databases.withLock { $0 }.sorted { $0.key < $1.key }.map { node, database in
+            var registers: [TreePath: Register] = [:]
+            var walk = try? database.head[tree].walk(in: database.view.reader)
+            while let (path, entry) = try? walk?.next() { registers[path] = entry.register }
+            return (node: node, registers: registers)
+        }
+        return (Set(trees.flatMap(\.registers.keys)).filter { path in Set(trees.map { $0.registers[path] }).count > 1 }.sorted(), trees)
     }
 
     // MARK: Absence

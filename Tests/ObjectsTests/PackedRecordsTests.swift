@@ -81,6 +81,10 @@ struct PackedRecordsTests {
         #expect(throws: PrefixMismatch.self) { try unpack(packed, after: []) }
         #expect(throws: MalformedBytes.self) { try PackedRecords.unpack(packed, limit: bytes.count) }
         #expect(throws: MalformedBytes.self) { try unpack(Array(packed.dropLast()), after: known) }
+        // A frame must say that it has a checksum.
+        var bare = packed
+        bare[9 + 2 + recipe.count + 4] &= ~4
+        #expect(throws: MalformedBytes.self) { try unpack(bare, after: known) }
         // A frame that is damaged is one after another prefix, for all that anybody can tell.
         var damaged = packed
         damaged[packed.count - 1] ^= 1

@@ -30,6 +30,24 @@ struct SharedRegistersTests {
         return (node, first, second)
     }
 
+    @Test("Where spans end does not tell what is hidden between")
+    func spans() throws {
+        func encoded(hidden: Int) throws -> [UInt8] {
+            var nodes = MemoryNodes()
+            let paths = (0..<16).map { "/p/\($0 < 8 ? "a" : "z")\($0 % 8).txt" } + (0..<hidden).map { "/p/m\($0).hidden" }
+            let edits = try paths.sorted().enumerated().map { index, path in
+                let dot = Dot(timestamp: Timestamp(microseconds: UInt64(index + 1)), actor: .numbered(1))
+                return TreeEdit(try TreePath(path), .set(Register(Version(dot: dot, past: VersionVector(), value: .symlink(target: "t")))))
+            }
+            let tree = try Subtree.empty.applying(edits, in: &nodes)
+            let places = try paths.prefix(16).map { try TreePath($0) }.sorted()
+            let rules = RuleSet.everything.limited(to: [try Glob("/p/*.txt")])
+            return try RecordSpans(of: places, in: tree, within: rules, nodes).encoded()
+        }
+        #expect(try encoded(hidden: 0).count > 10)
+        #expect(try encoded(hidden: 0) == encoded(hidden: 100))
+    }
+
     private static func move(_ node: Node) async throws { _ = try await node.database.move(TreePath("/assets/old"), to: TreePath("/assets/new")) }
 
     private static func received(_ node: Node) -> UInt64 { node.allLinks().reduce(0) { $0 + $1.state.withLock { $0.bytesReceived } } }
