@@ -329,7 +329,9 @@ struct Model {
         if apart.contains(node) { return nil }
         for other in seen.indices where other != node && !apart.contains(other) {
             for (path, known) in seen[other].sorted(by: { $0.key < $1.key }) where isConcerned(path) {
-                if let missing = known.subtracting(seen[node][path] ?? WriteSet()).map({ writes[$0].dot }).min() {
+                // Who never had what a deletion deleted need not hear of either once that is dropped.
+                let gone = (dropped[other][path] ?? WriteSet()).reduce(into: WriteSet()) { $0.formUnion(everythingBehind($1)) }
+                if let missing = known.subtracting(seen[node][path] ?? WriteSet()).subtracting(gone).map({ writes[$0].dot }).min() {
                     return (path, "\(path): node \(node) has never heard of version \(missing), which node \(other) knows of")
                 }
             }
