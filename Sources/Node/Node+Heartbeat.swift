@@ -29,8 +29,8 @@ extension Node {
     private static let honeymoonPause = Duration.milliseconds(10)
     /// A difference so large is dealt with as soon as it is seen, and measured exactly afterwards. In microseconds.
     private static let coarse: Int64 = 1_000_000
-    /// How long one honeymoon may last before the peer is left alone for a while.
-    private static let honeymoonLimit: UInt64 = 15_000_000
+    /// How long one honeymoon may last before the peer is left alone for a while, in microseconds.
+    static let honeymoonLimit: UInt64 = 15_000_000
     private static let beatTimeout = 5
     /// Callers whose clocks are remembered, some hundred bytes each.
     private static let maximumCallers = 10_000

@@ -25,9 +25,6 @@ public final class NodeClock: TimeSource {
     private static let storedPrecision: Int64 = 100_000
     /// A node that was alone for longer may have been asleep, and its time counts as a newcomer's. In microseconds.
     private static let memory: UInt64 = 60_000_000
-    /// How long a peer that was followed has to agree before another that is behind it is followed instead, in microseconds: as long as a
-    /// honeymoon may take.
-    private static let constancy: UInt64 = 15_000_000
 
     private let system: any TimeSource
     private let path: String
@@ -98,11 +95,11 @@ public final class NodeClock: TimeSource {
         }
     }
 
-    /// Whether a peer may be followed whose clock is behind. Between two clusters whose times differ a newcomer would else go to and fro for ever,
+    /// Whether a peer may be followed whose clock is behind: another than was followed last only once that one had a honeymoon's time to agree. Between two clusters whose times differ a newcomer would else go to and fro for ever,
     /// and never hear either agree.
     func mayGoBack(to peer: NodeID?) -> Bool {
         let monotonic = monotonicMicroseconds()
-        return state.withLock { state in state.lastFollowed.map { $0.peer == peer || monotonic >= $0.since + NodeClock.constancy } ?? true }
+        return state.withLock { state in state.lastFollowed.map { $0.peer == peer || monotonic >= $0.since + Node.honeymoonLimit } ?? true }
     }
 
     /// Goes towards the middle of what peers in agreement say.

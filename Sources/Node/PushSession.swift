@@ -305,12 +305,13 @@ final class PushSession {
     }
 
     private func body(isLast: Bool, after shared: SharedRegisters?) async throws -> [UInt8] {
-        let head = PushPart.head(isLast: isLast, ticket: ticket, cursor: isLast ? cursor : [])
+        let cursor = isLast ? cursor : []
         if let shared {
+            let head = PushPart.head(isLast: isLast, ticket: ticket, cursor: cursor)
             let records = part.map { OutgoingRecord(bytes: $0.bytes, source: $0.source) }
             return try await node.database.threads.run { shared.pack(head: head, records, end: PushPart.end) }
         }
-        let body = head + part.flatMap(\.bytes) + PushPart.end
+        let body = PushPart.encoded(isLast: isLast, ticket: ticket, cursor: cursor, records: part.flatMap(\.bytes))
         return isPacked ? PackedRecords.pack(body) : body
     }
 

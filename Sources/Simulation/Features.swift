@@ -75,8 +75,7 @@ public struct Features: Sendable, Hashable, Codable, CustomStringConvertible {
         // The others must be more than half, and still reach each other.
         hasOutage = dropsDeletions && nodes >= 5 && topology != .star && random.once(in: 2)
         // Drawn last, so that earlier seeds without either stay what they were.
-        if hasHiddenNodes && !hasPartialMember { dropsDeletions = random.once(in: 2) }
-        if hasPartialMember { dropsDeletions = random.once(in: 2) }
+        if hasHiddenNodes || hasPartialMember { dropsDeletions = random.once(in: 2) }
     }
 
     /// The same with one thing less, the most telling first.

@@ -164,7 +164,7 @@ struct Model {
             // What has come to the others since it asked for their state it hears of later, and what that replaced it may not have.
             while case let later = survivors(of: known).filter({ index in
                 writes[index].content != .nothing && !shown.contains(writes[index].dot) && !behind.contains(index)
-            }), later.contains(where: { _ in true }) {
+            }), !later.isEmpty {
                 known.subtract(later)
             }
             // A deletion beside what it brings along stays behind where the path is gone otherwise, and those that it had replaced with it.

@@ -139,6 +139,50 @@ struct ModelTests {
         #expect(model.observe([shown(file, "a")], winner: file, at: "/f", on: 0)?.contains("is back") == true)
     }
 
+    @Test func `A deletion waits for no member of a part, and for one that was away only if the horizon did`() {
+        var model = Model(nodeCount: 2, dropsDeletions: true, partialMember: 1)
+        for (index, node) in nodes.enumerated() { model.name(index, node) }
+        let deletion = dot(1, by: 0)
+        let gone = Model.Shown(dot: deletion, content: .nothing, hasSeen: { _ in false })
+        #expect(model.observe([gone], winner: deletion, at: "/f", on: 0) == nil)
+        #expect(model.observe([], winner: nil, at: "/f", on: 0) == nil)
+        for (listed, isRight) in [(Set([0]), true), ([0, 1], false)] {
+            var (model, _) = deleted()
+            model.setLapsed([1])
+            // It says that it is back before it has heard of the horizon.
+            model.setLapsed([], listed: listed)
+            #expect((model.observe([], winner: nil, at: "/f", on: 0) == nil) == isRight)
+        }
+    }
+
+    @Test func `Who never had a file need not hear of its deletion once that is dropped, but of what comes after it`() {
+        var model = Model(nodeCount: 2, dropsDeletions: true)
+        for (index, node) in nodes.enumerated() { model.name(index, node) }
+        let (file, deletion, later) = (dot(1, by: 0), dot(2, by: 0), dot(3, by: 0))
+        let gone = Model.Shown(dot: deletion, content: .nothing, hasSeen: { _ in true })
+        #expect(model.observe([shown(file, "a")], winner: file, at: "/f", on: 0) == nil)
+        #expect(model.observe([gone], winner: deletion, at: "/f", on: 0) == nil)
+        #expect(model.checkComplete(1) != nil)
+        model.setLapsed([1])
+        #expect(model.observe([], winner: nil, at: "/f", on: 0) == nil)
+        #expect(model.checkComplete(1) == nil)
+        #expect(model.observe([shown(later, "b")], winner: later, at: "/f", on: 0) == nil)
+        #expect(model.checkComplete(1) != nil)
+    }
+
+    @Test func `A node that starts over hears later of what has just come to others, and loses nothing that its own writes had seen`() {
+        var model = model()
+        let (first, _) = conflicted(&model)
+        let (third, new) = (dot(3, by: 1), Dot(timestamp: Timestamp(microseconds: 4), actor: Actor(node: nodes[1], incarnation: 7)))
+        var fresh = model
+        #expect(fresh.observe([], winner: nil, at: "/f", on: 1, by: .startingOver) == nil)
+        #expect(fresh.checkComplete(1) != nil)
+        #expect(model.observe([shown(first, "a"), shown(third, "c")], winner: third, at: "/f", on: 1) == nil)
+        var losing = model
+        #expect(losing.observe([shown(new, "c", sees: true)], winner: new, at: "/f", on: 1, by: .startingOver)?.contains("is gone") == true)
+        #expect(model.observe([shown(first, "a"), shown(new, "c", sees: true)], winner: new, at: "/f", on: 1, by: .startingOver) == nil)
+    }
+
     @Test func `Where deletions stay, one that goes is found`() {
         var (model, _) = deleted(dropping: false)
         #expect(model.observe([], winner: nil, at: "/f", on: 0)?.contains("is gone") == true)
