@@ -25,6 +25,10 @@ extension Register {
         return self
     }
 
+    /// The register without deletions that others have dropped and a later write has left without effect. One that stands alone stays: the node
+    /// may be the only one to have it.
+    public func shedding(upTo horizon: Timestamp) -> Register { horizon > .zero ? purged(upTo: horizon) ?? self : self }
+
     /// The register of a node that has forgotten some of its writes and learns that it has: what it has written since is
     /// named anew, so that it does not pass for having seen what was forgotten.
     ///

@@ -24,8 +24,10 @@ extension FileDatabase {
     /// - Parameters:
     ///   - latest: the latest timestamp in it; this node's next write is later.
     ///   - horizon: the one that held when the other tree was looked up, which must still hold; nil for the present one.
+    ///   - dropped: up to which the other has dropped deletions, where this node does not drop them by itself.
     public func join(
-        _ other: ContentHash, into tree: Tree, latest: Timestamp, under horizon: Timestamp? = nil, cause: String
+        _ other: ContentHash, into tree: Tree, latest: Timestamp, under horizon: Timestamp? = nil, shedding dropped: Timestamp = .zero,
+        cause: String
     ) async throws -> JoinResult {
         let other = Subtree(root: other, aggregates: .zero)
         let horizon = tree == .files ? horizon ?? self.horizon : .zero
@@ -35,7 +37,7 @@ extension FileDatabase {
         let prepared = try await threads.run { [nodes, store] in
             try asDatabaseErrors {
                 var draft = DraftNodes(over: nodes)
-                let joined = try base.joined(with: other, purgedUpTo: horizon, in: &draft)
+                let joined = try base.joined(with: other, purgedUpTo: horizon, shedding: dropped, in: &draft)
                 try store.append(draft.made.values.map { PreparedObject(.tree, $0.bytes, hash: $0.hash) })
                 return joined
             }
@@ -44,7 +46,7 @@ extension FileDatabase {
             try draft.requireHorizon(horizon, of: tree)
             let current = try draft.settled(tree)
             var joined = prepared
-            if current.root != base.root { joined = try current.joined(with: prepared, purgedUpTo: horizon, in: &draft.nodes) }
+            if current.root != base.root { joined = try current.joined(with: prepared, purgedUpTo: horizon, shedding: dropped, in: &draft.nodes) }
             draft.observe(latest)
             let result = JoinResult(
                 isChanged: joined.root != current.root, conflictsBefore: current.aggregates.conflicts,
@@ -60,7 +62,7 @@ extension FileDatabase {
     /// Joins registers of another node, all of whose objects are here, in one commit.
     public func join(
         _ registers: [(path: TreePath, register: Register)], into tree: Tree, latest: Timestamp, under horizon: Timestamp? = nil,
-        cause: String
+        shedding dropped: Timestamp = .zero, cause: String
     ) async throws -> JoinResult {
         let horizon = tree == .files ? horizon ?? self.horizon : .zero
         return try await write { draft in
@@ -69,7 +71,7 @@ extension FileDatabase {
             var changes: [(TreePath, Register?)] = []
             for (path, register) in registers {
                 let old = try before.entry(at: path, in: draft.nodes)?.register
-                let joined = (old?.joined(with: register) ?? register).purged(upTo: horizon)
+                let joined = (old?.joined(with: register) ?? register).shedding(upTo: dropped).purged(upTo: horizon)
                 if joined != old { changes.append((path, joined)) }
             }
             draft.observe(latest)

@@ -8,15 +8,18 @@ extension FileDatabase {
     /// a part of it in one commit, with `join`. Blocks.
     ///
     /// The tree's nodes are stored and not durable; whoever puts it together keeps its root.
+    /// - Parameter dropped: up to which deletions have been dropped where the registers come from.
     /// - Returns: the tree with the registers.
-    public func stage(_ registers: [(path: TreePath, register: Register)], onto tree: Subtree) throws -> Subtree {
+    public func stage(
+        _ registers: [(path: TreePath, register: Register)], onto tree: Subtree, shedding dropped: Timestamp = .zero
+    ) throws -> Subtree {
         let hold = holdObjects()
         defer { hold.end() }
         return try asDatabaseErrors {
             var draft = DraftNodes(over: nodes)
             let edits = try registers.map { path, register in
                 let known = try tree.entry(at: path, in: draft)?.register
-                return TreeEdit(path, .set(known?.joined(with: register) ?? register))
+                return TreeEdit(path, .set((known?.joined(with: register) ?? register).shedding(upTo: dropped)))
             }
             let staged = try tree.applying(edits, in: &draft)
             try store.append(draft.made.values.map { PreparedObject(.tree, $0.bytes, hash: $0.hash) })

@@ -14,9 +14,10 @@ extension Subtree {
     ///
     /// - Parameters:
     ///   - horizon: up to which deletions have been dropped here; the other tree may still hold them.
+    ///   - dropped: up to which the other tree's node has dropped deletions, where this tree's does not.
     ///   - changed: told each path whose register in this tree changes, or which comes in as a whole.
     public func joined(
-        with other: Subtree, purgedUpTo horizon: Timestamp = .zero, in store: inout some NodeStore,
+        with other: Subtree, purgedUpTo horizon: Timestamp = .zero, shedding dropped: Timestamp = .zero, in store: inout some NodeStore,
         changed: (TreeDifference) throws -> Void = { _ in }
     ) throws -> Subtree {
         if root == other.root || other.root == TreeNode.empty.hash { return self }
@@ -25,7 +26,7 @@ extension Subtree {
         var diff = try TreeDiff(from: self, to: other, in: store, keepsAddedWhole: true)
         while var difference = try diff.next() {
             difference.added = try difference.added?.purged(upTo: horizon, in: &store)
-            guard let edit = difference.resolveToJoin(purgedUpTo: horizon) else { continue }
+            guard let edit = difference.resolveToJoin(purgedUpTo: horizon, shedding: dropped) else { continue }
             try changed(difference)
             edits.append(edit)
             if edits.count == Subtree.batchSize {
@@ -39,13 +40,13 @@ extension Subtree {
 
 extension TreeDifference {
     /// Makes `after` the join of both sides; nil if that leaves the first side as it is.
-    fileprivate mutating func resolveToJoin(purgedUpTo horizon: Timestamp) -> TreeEdit? {
+    fileprivate mutating func resolveToJoin(purgedUpTo horizon: Timestamp, shedding dropped: Timestamp) -> TreeEdit? {
         switch (before, after) {
         case (let before?, let after?): self.after = before.joined(with: after)
         case (let before?, nil): after = before
         case (nil, _): break
         }
-        after = after?.purged(upTo: horizon)
+        after = after?.shedding(upTo: dropped).purged(upTo: horizon)
         if let added, added.root != TreeNode.empty.hash { return TreeEdit(path, .adopt(added, after)) }
         if after == before { return nil }
         return TreeEdit(path, after.map { .set($0) } ?? .forget)

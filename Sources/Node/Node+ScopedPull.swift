@@ -122,9 +122,10 @@ extension Node {
         }
         let latest = session.pull.withLock { $0.latest }
         let cause = "sync with \(link.name)"
+        let dropped = tree == .files ? droppedElsewhere() : .zero
         let result = count <= Node.maximumSingleChanges
-            ? try await database.join(single, into: tree, latest: latest, cause: cause)
-            : try await database.join(staged.root, into: tree, latest: latest, cause: cause)
+            ? try await database.join(single, into: tree, latest: latest, shedding: dropped, cause: cause)
+            : try await database.join(staged.root, into: tree, latest: latest, shedding: dropped, cause: cause)
         session.add(to: &report)
         report.conflicts += result.conflictsAfter > result.conflictsBefore ? result.conflictsAfter - result.conflictsBefore : 0
         let next = try await follow(answer, of: staged, tree, rules, link)
@@ -134,6 +135,9 @@ extension Node {
             if answer.all != nil { storeScopedStates() }
         }
     }
+
+    /// Up to which any peer that this node sees a part of has dropped deletions: all of them do so in time, and none tells of one anew.
+    private func droppedElsewhere() -> Timestamp { allLinks().map { $0.state.withLock(\.horizon) }.max() ?? .zero }
 
     /// Puts the records of an answer into a tree beside the node's own. They are taken as fast as they come, so that the peer does not
     /// wait; the content follows.
@@ -150,8 +154,9 @@ extension Node {
         func settle() async throws {
             let (base, other, batch) = (staged, reader.isWhole ? all : nil, waiting)
             waiting = []
+            let dropped = reader.horizon == .zero ? .zero : max(reader.horizon, droppedElsewhere())
             (staged, all) = try await database.threads.run { [database] in
-                (try database.stage(batch, onto: base), try other.map { try database.stage(batch, onto: $0) })
+                (try database.stage(batch, onto: base, shedding: dropped), try other.map { try database.stage(batch, onto: $0) })
             }
         }
         func take(_ records: [UInt8]) async throws {

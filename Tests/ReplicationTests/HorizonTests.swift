@@ -244,6 +244,30 @@ struct HorizonTests {
         #expect(register.losers.map(\.value) == mine.losers.map(\.value))
     }
 
+    @Test("A deletion that others have dropped is shed where a later write stands beside it, and kept where it stands alone or is one side of a conflict")
+    func shedding() throws {
+        func dot(_ time: UInt64, _ node: Int) -> Dot { Dot(timestamp: Timestamp(microseconds: time), actor: .numbered(node)) }
+        func link(_ target: String) -> Value { .symlink(target: target) }
+        let file = Register(Version(dot: dot(10, 1), past: VersionVector(), value: link("file")))
+        let deleted = file.writing(.tombstone, at: dot(20, 1))
+        let anew = Register(Version(dot: dot(50, 2), past: VersionVector(), value: link("anew")))
+        let edited = file.writing(link("edited"), at: dot(50, 2))
+        let horizon = Timestamp(microseconds: 30)
+        #expect(deleted.joined(with: anew).versions.count == 2)
+        #expect(deleted.joined(with: anew).shedding(upTo: horizon) == anew)
+        #expect(deleted.joined(with: anew).shedding(upTo: .zero) == deleted.joined(with: anew))
+        #expect(deleted.shedding(upTo: horizon) == deleted)
+        #expect(deleted.joined(with: edited).shedding(upTo: horizon) == deleted.joined(with: edited))
+        // Trees as well, the one that stands alone in them included.
+        var nodes = MemoryNodes()
+        let (one, other) = (TreePath.root.appending("one"), TreePath.root.appending("other"))
+        let mine = try Subtree.empty.applying([TreeEdit(one, .set(deleted)), TreeEdit(other, .set(deleted))], in: &nodes)
+        let theirs = try Subtree.empty.applying([TreeEdit(one, .set(anew))], in: &nodes)
+        let joined = try mine.joined(with: theirs, shedding: horizon, in: &nodes)
+        #expect(try joined.entry(at: one, in: nodes)?.register == anew)
+        #expect(try joined.entry(at: other, in: nodes)?.register == deleted)
+    }
+
     @Test("What is named anew on an old copy stands as it stood: a deletion over a loser is still over it")
     func renaming() {
         let (own, other) = (Actor.numbered(1), Actor.numbered(2))

@@ -97,6 +97,31 @@ struct AbsenceTests {
         }
     }
 
+    @Test("What was deleted long ago and is made anew is no conflict for a desk that has the deletion still")
+    func deletedAndMadeAnew() async throws {
+        try await withLab(retention: .milliseconds(300)) { lab in
+            let (a, home) = try await makeHome(lab)
+            let (desk, _) = try await lab.client("desk", of: "a", rules: [(path: "/**", allow: Permission.allCases)])
+            try await a.put("as it was", at: "/f")
+            try await desk.sync()
+            _ = try await a.database.delete(TreePath("/f"))
+            try await desk.sync()
+            #expect(desk.database.head.commit.files.aggregates.tombstones == 1)
+            for node in home { try await dropDeletions(at: node, all: home) }
+            // By another, for its own writes a node has always seen.
+            try await home[1].put("made anew", at: "/f")
+            try await a.sync()
+            #expect(try a.register("/f")?.context.elements.count == 1)
+            try await desk.sync()
+            #expect(desk.database.head.commit.files.aggregates.conflicts == 0)
+            #expect(try desk.register("/f") == a.register("/f"))
+            // Nor does the desk tell of it again.
+            let root = a.database.head.commit.files.root
+            try await desk.sync()
+            #expect(a.database.head.commit.files.root == root)
+        }
+    }
+
     @Test("A founder that goes on in a fresh incarnation once deletions were dropped is still believed by who joins")
     func freshFounder() async throws {
         try await withLab(retention: .milliseconds(300)) { lab in
