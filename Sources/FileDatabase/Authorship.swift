@@ -1,6 +1,7 @@
 import Causality
 import Content
 import Merkle
+import Objects
 import Platform
 import Synchronization
 
@@ -18,6 +19,13 @@ public struct Authorship: Sendable, Hashable {
         self.start = start
     }
 
+    /// Goes on from an earlier process, which nobody has told yet whether its log was an old copy.
+    mutating func resume(_ earlier: Beginning) {
+        last = start
+        start = earlier.start
+        first = earlier.first
+    }
+
     mutating func note(_ timestamp: Timestamp) {
         if first == nil { first = timestamp }
         last = timestamp
@@ -32,6 +40,27 @@ public struct Authorship: Sendable, Hashable {
     public func hasForgotten(earliest: Timestamp, latest: Timestamp) -> Bool {
         guard let first, let last else { return true }
         return earliest < first || latest > last
+    }
+}
+
+/// How a process began: all that is needed to name anew, later, what has been written since.
+public struct Beginning: Sendable, Hashable {
+    /// The clock before its first write.
+    public var start: Timestamp
+    /// No write of it is earlier.
+    public var first: Timestamp
+    public var files: ContentHash
+    public var system: ContentHash
+
+    public init(start: Timestamp, first: Timestamp, files: ContentHash, system: ContentHash) {
+        (self.start, self.first, self.files, self.system) = (start, first, files, system)
+    }
+
+    subscript(tree: Tree) -> ContentHash {
+        switch tree {
+        case .files: files
+        case .system: system
+        }
     }
 }
 
@@ -73,43 +102,69 @@ extension FileDatabase {
         promises.withLock { $0.promise { time.wallMicroseconds() } }
     }
 
+    /// How this process has begun, if it has written nothing yet.
+    public var beginning: Beginning {
+        let head = head.commit
+        let first = max(Timestamp(microseconds: now), Timestamp(rawValue: head.time.rawValue + 1))
+        return Beginning(start: head.time, first: first, files: head.files.root, system: head.system.root)
+    }
+
     /// Writes in the name of another incarnation from now on. To be called before the first write.
-    public func begin(incarnation: UInt32) {
+    ///
+    /// - Parameter earlier: how the earliest of the processes before this one began that nobody has told yet whether their log was an old
+    ///   copy; nil if there are none.
+    public func begin(incarnation: UInt32, after earlier: Beginning? = nil) {
         authorship.withLock { authorship in
             precondition(authorship.last == nil, "an incarnation begins before the first write")
             authorship.actor.incarnation = incarnation
+            if let earlier { authorship.resume(earlier) }
         }
+        if let earlier { opened.withLock { $0 = earlier } }
     }
 
     /// Takes up a fresh incarnation, because this process runs on an old copy of its log: others know writes in its name that
-    /// it does not. What it has written since it was opened is named anew, for it has not seen what was forgotten.
+    /// it does not. What it has written since is named anew, for it has not seen what was forgotten.
     ///
     /// - Returns: how many paths were renamed.
     @discardableResult
     public func takeUp(incarnation: UInt32) async throws -> Int {
-        let opened = self.opened
+        let opened = self.opened.withLock { $0 }
         return try await write { draft in
             let old = draft.authorship
             var renamed = 0
-            var changes: [(Tree, TreePath, Register)] = []
-            let current = try Tree.allCases.map { try draft.settled($0) }
+            let current = try Tree.allCases.map { ($0, try draft.settled($0)) }
             draft.takeUp(incarnation: incarnation)
-            for (tree, subtree) in zip(Tree.allCases, current) {
-                var diff = try TreeDiff(from: opened[tree], to: subtree, in: draft.nodes)
-                while let difference = try diff.next() {
-                    guard let register = difference.after, register.versions.contains(where: { $0.dot.actor == old.actor && $0.dot.timestamp > old.start })
-                    else { continue }
-                    let base = difference.before?.context ?? VersionVector()
-                    changes.append((tree, difference.path, register.renamed(old.actor, since: old.start, over: base) { draft.nextDot() }))
+            for (tree, subtree) in current {
+                var written: [TreeDifference]
+                do {
+                    written = try FileDatabase.written(by: old, from: Subtree(root: opened[tree], aggregates: .zero), to: subtree, in: draft.nodes)
+                } catch let error as StoreError where error.code == .missing {
+                    // What was there then has been collected. Then the new names have seen less than they could say, and more stays beside them.
+                    written = try FileDatabase.written(by: old, from: .empty, to: subtree, in: draft.nodes)
                 }
-            }
-            for (tree, path, register) in changes {
-                draft.set(path, to: register, in: tree)
-                renamed += 1
+                for difference in written {
+                    let base = difference.before?.context ?? VersionVector()
+                    let register = difference.after?.renamed(old.actor, since: old.start, over: base) { draft.nextDot() }
+                    draft.set(difference.path, to: register, in: tree)
+                    renamed += 1
+                }
             }
             if renamed > 0 { draft.note(cause: "a fresh incarnation") }
             return renamed
         }
+    }
+
+    /// Where a tree has versions of a process that another did not have.
+    private static func written(
+        by authorship: Authorship, from old: Subtree, to new: Subtree, in nodes: DraftNodes
+    ) throws -> [TreeDifference] {
+        var result: [TreeDifference] = []
+        var diff = try TreeDiff(from: old, to: new, in: nodes)
+        while let difference = try diff.next() {
+            let isWritten = difference.after?.versions.contains { $0.dot.actor == authorship.actor && $0.dot.timestamp > authorship.start }
+            if isWritten == true { result.append(difference) }
+        }
+        return result
     }
 
     /// Keeps what a draft says of the writer itself, whatever becomes of its commit.

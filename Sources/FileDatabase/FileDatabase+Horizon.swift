@@ -93,6 +93,28 @@ extension FileDatabase {
         return paths.isEmpty ? 0 : try await renew(paths) { _, version in isOld(version) }
     }
 
+    /// The same of whatever deletions up to a time were not here yet at another: they came by a way on which nobody else has heard of them.
+    ///
+    /// - Parameter since: up to when others have all that was here. Where what was here then is not known any more, nothing was.
+    public func renewDeletions(after since: Timestamp, upTo horizon: Timestamp) async throws -> Int {
+        let base = head.commit.files
+        let found = try await threads.run { [self] in
+            let past = try files(at: since).flatMap { $0.isExact ? $0.files : nil }
+            return try asDatabaseErrors {
+                var found: [TreePath: Set<Dot>] = [:]
+                for path in try base.tombstones(in: nodes, where: { $0.value.isTombstone && $0.dot.timestamp <= horizon }) {
+                    let had = try past?.entry(at: path, in: nodes)?.register?.context
+                    let dots = try base.entry(at: path, in: nodes)?.register?.versions.filter { version in
+                        version.value.isTombstone && version.dot.timestamp <= horizon && had?.covers(version.dot) != true
+                    }.map(\.dot) ?? []
+                    if !dots.isEmpty { found[path] = Set(dots) }
+                }
+                return found
+            }
+        }
+        return found.isEmpty ? 0 : try await renew(found.keys.sorted()) { path, version in found[path]?.contains(version.dot) == true }
+    }
+
     /// A path at which another node, an old copy of itself, has lost something.
     public struct Loss: Sendable {
         public var path: TreePath

@@ -1,6 +1,9 @@
+import Causality
 import Content
+import FileDatabase
 import Foundation
 import Platform
+import Synchronization
 
 /// Which life of the node a data directory is in, and by what it is known that the directory is no copy.
 ///
@@ -18,6 +21,28 @@ struct Incarnation: Codable, Sendable, Equatable {
         var inode: UInt64
     }
 
+    /// How a process began that has met no peer. What it wrote, and every process after it until one is met, may be over writes that the log, an
+    /// image of an older disk, does not have.
+    struct Lone: Codable, Sendable, Equatable {
+        var start: UInt64
+        var first: UInt64
+        var files: String
+        var system: String
+
+        init(_ beginning: Beginning) {
+            (start, first) = (beginning.start.rawValue, beginning.first.rawValue)
+            (files, system) = (beginning.files.description, beginning.system.description)
+        }
+
+        var beginning: Beginning? {
+            guard let files = ContentHash(files), let system = ContentHash(system) else { return nil }
+            return Beginning(start: Timestamp(rawValue: start), first: Timestamp(rawValue: first), files: files, system: system)
+        }
+    }
+
+    /// The earliest one since a peer was met; nil if there is none.
+    var lone: Lone?
+
     /// What was found at a start.
     struct Finding: Sendable {
         var incarnation: Incarnation
@@ -34,7 +59,8 @@ struct Incarnation: Codable, Sendable, Equatable {
     /// - Parameters:
     ///   - isNew: whether the node's key was made at this start.
     ///   - loss: why the newest state that was found may not be the last that was acknowledged, in words; nil if it is.
-    static func find(in directory: String, isNew: Bool, loss: String?, randomness: any Randomness) throws -> Finding {
+    ///   - beginning: how this process begins; nil where there is nobody to meet.
+    static func find(in directory: String, isNew: Bool, loss: String?, beginning: Beginning?, randomness: any Randomness) throws -> Finding {
         guard let key = try FileMark.of(directory + "/node.key") else {
             throw NodeError(.unavailable, "\(directory)/node.key went away; start again")
         }
@@ -64,6 +90,8 @@ struct Incarnation: Codable, Sendable, Equatable {
         if finding.reason != nil { finding.incarnation.number = fresh(after: finding.incarnation.number, randomness) }
         finding.incarnation.key = key
         finding.incarnation.segment = segment
+        if finding.reason != nil { finding.incarnation.lone = nil }
+        finding.incarnation.lone = finding.incarnation.lone ?? beginning.map(Lone.init)
         if finding.incarnation != known {
             do {
                 try finding.incarnation.write(in: directory)
@@ -85,11 +113,27 @@ struct Incarnation: Codable, Sendable, Equatable {
 
     /// Writes down another number for the directory; durable on return. A database that has none does not need it.
     static func change(to number: UInt32, in directory: String) throws {
-        guard !directory.isEmpty, let bytes = try PrivateFile.read(path(in: directory)) else { return }
-        var incarnation = try JSONDecoder().decode(Incarnation.self, from: Data(bytes))
-        incarnation.number = number
-        try incarnation.write(in: directory)
+        try change(in: directory) { incarnation in
+            incarnation.number = number
+            incarnation.lone = nil
+        }
     }
+
+    /// Writes down that a peer has been met; durable on return.
+    static func noteMet(in directory: String) throws { try change(in: directory) { $0.lone = nil } }
+
+    private static func change(in directory: String, _ body: (inout Incarnation) -> Void) throws {
+        guard !directory.isEmpty else { return }
+        try changes.withLock { _ in
+            guard let bytes = try PrivateFile.read(path(in: directory)) else { return }
+            var incarnation = try JSONDecoder().decode(Incarnation.self, from: Data(bytes))
+            body(&incarnation)
+            try incarnation.write(in: directory)
+        }
+    }
+
+    /// One change at a time, or a number could be lost.
+    private static let changes = Mutex(())
 
     private func write(in directory: String) throws {
         let encoder = JSONEncoder()

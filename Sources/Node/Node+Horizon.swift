@@ -57,8 +57,8 @@ extension Node {
     func acknowledgement() throws -> Acknowledgement {
         var known = try known()
         let horizon = try horizonDocuments().horizon
-        // Its own deletions from before the horizon would be dropped wherever they came to, and go no further.
-        if horizon > followed.withLock({ $0 }), try !isAwaited() {
+        // Its own deletions from before the horizon would be dropped wherever they came to, and go no further. So would those of others.
+        if horizon > followed.withLock({ $0 }), try !isAwaited() || hasUnheard() {
             known.caughtUp = min(known.caughtUp, Timestamp(rawValue: horizon.rawValue - 1))
         }
         return known
@@ -69,6 +69,18 @@ extension Node {
         let documents = try horizonDocuments()
         if documents.listed[id] != nil { return true }
         return try cluster().members[id].map { $0.joinedAt.timeIntervalSince1970 * 1e6 >= Double(documents.horizon.microseconds) } ?? true
+    }
+
+    /// Whether this node has heard of a member that the horizon did not wait for, and those who moved it had not heard of that.
+    private func hasUnheard() throws -> Bool {
+        let documents = try horizonDocuments()
+        let others = documents.listed.keys.filter { $0 != id }.compactMap { documents.seen[$0]?.vector }
+        let seen = horizonState.withLock { $0.seen }
+        return try cluster().members.contains { member, document in
+            member != id && documents.listed[member] == nil && document.syncPaths == nil
+                && document.joinedAt.timeIntervalSince1970 * 1e6 < Double(documents.horizon.microseconds)
+                && seen[member] > others.map { $0[member] }.max() ?? .zero
+        }
     }
 
     /// Whether deletions were dropped that this node has never seen.
@@ -178,6 +190,13 @@ extension Node {
             let renewed = try await database.renewDeletions(of: id, upTo: horizon)
             if renewed > 0 { logger.notice("deleted anew what nobody had waited for", metadata: ["deletions": "\(renewed)"]) }
         }
+        if try hasUnheard() {
+            guard clock.isSettled else { return }
+            let documents = try horizonDocuments()
+            let since = documents.listed.keys.filter { $0 != id }.map { documents.seen[$0]?.vector[id] ?? .zero }.min() ?? .zero
+            let renewed = try await database.renewDeletions(after: since, upTo: horizon)
+            if renewed > 0 { logger.notice("deleted anew what only one that was away had told of", metadata: ["deletions": "\(renewed)"]) }
+        }
         let dropped = try await database.purge(upTo: horizon)
         followed.withLock { $0 = horizon }
         if dropped > 0 { logger.info("dropped deletions that all members have", metadata: ["deletions": "\(dropped)"]) }
@@ -269,7 +288,11 @@ extension Node {
     func keepHorizon() async {
         while !Task.isCancelled {
             await tendHorizon()
-            try? await database.threads.run { self.storeHorizonState() }
+            try? await database.threads.run { [self] in
+                storeHorizonState()
+                // The wall clock may have been set.
+                clock.store()
+            }
             try? await clock.wait(.microseconds(Int64(HorizonState.interval(retention))))
         }
     }

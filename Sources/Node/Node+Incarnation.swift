@@ -35,6 +35,13 @@ extension Node {
         }
     }
 
+    /// A peer has shown all that it has, and it was no news what this node had written: its log is no old copy, as far as can be told.
+    func noteMet() async throws {
+        guard isLone.withLock({ $0 }) else { return }
+        try await database.threads.run { [directory = database.directory] in try Incarnation.noteMet(in: directory) }
+        isLone.withLock { $0 = false }
+    }
+
     /// Goes on as another actor, and says so.
     func takeUpIncarnation(reason: String) async throws {
         let number = Incarnation.fresh(after: incarnation, randomness)

@@ -130,6 +130,7 @@ extension Node {
         }
         guard var roots = announcedRoots, link.state.withLock({ !$0.isScoped }) else {
             try await pullScoped(from: link, &report)
+            try await noteMet()
             return nil
         }
         // What a partial member knows of the cluster gives way to the cluster's own tree when it has become a full one.
@@ -164,6 +165,7 @@ extension Node {
             if let peer = link.nodeID { noteJoined(peer, roots.clock, status?.told) }
             if status?.isWhole == true { try await noteBack(from: link) }
         }
+        try await noteMet()
         try await pullSnapshots(from: link, &report)
         await tendHorizon()
         link.state.withLock { state in

@@ -49,6 +49,8 @@ public final class Node: Sendable {
     private let teller = Mutex<Task<Void, Never>?>(nil)
     /// Another one at each start.
     let instance: String
+    /// Whether this process has still to meet a peer; see `Incarnation.Lone`.
+    let isLone: Mutex<Bool>
     private let cached: Mutex<Cluster>
     /// How long deletions are kept.
     let retention: Duration
@@ -116,10 +118,11 @@ public final class Node: Sendable {
         startedAt = clock.monotonicMicroseconds()
         fetches = Fetches(time: clock)
         let actor = Actor(node: key.id)
+        let hasPeers = try LocalStateFile(directory: options.directory).value.peers.contains { $0.nodeID != nil }
         database = try options.openDatabase?(actor, clock) ?? FileDatabase(
             directory: options.directory, actor: actor, time: clock,
             // Who has peers gets back from them what is lost.
-            mayBeginAnew: LocalStateFile(directory: options.directory).value.peers.contains { $0.nodeID != nil })
+            mayBeginAnew: hasPeers)
         events = EventHub(database: database, run: instance, time: clock)
         refreshTokens = try RefreshJournal(directory: options.directory, threads: database.threads, now: clock.date)
         local = try LocalStateFile(directory: options.directory)
@@ -132,8 +135,9 @@ public final class Node: Sendable {
         retention = options.retention
         // Under the directory's lock, which the database holds, and before anything is written.
         let loss = database.lostHead ?? (database.head.hash == nil ? "the log is gone" : nil)
-        let life = try Incarnation.find(in: options.directory, isNew: isNew, loss: loss, randomness: options.randomness)
-        database.begin(incarnation: life.incarnation.number)
+        let life = try Incarnation.find(in: options.directory, isNew: isNew, loss: loss, beginning: hasPeers ? database.beginning : nil, randomness: options.randomness)
+        database.begin(incarnation: life.incarnation.number, after: life.incarnation.lone?.beginning)
+        isLone = Mutex(life.incarnation.lone != nil)
         // A life that is forgotten may have shown all of it.
         if life.reason != nil { try local.noteShown(upTo: database.head.commit.time) }
         if life.isLogAlone {

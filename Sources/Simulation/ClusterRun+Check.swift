@@ -1,11 +1,20 @@
 import Content
 import Foundation
+import Node
+import Replication
 
 /// What users see in the end.
 extension ClusterRun {
     /// What a node has not heard of that it takes part in.
     func lacks(_ node: Int, _ world: World) -> (path: String, reason: String)? {
         world.withModel { $0.checkComplete(node) { node != world.partialMember || Leaks.shows($0) } }
+    }
+
+    /// Where the member of a part shows something else than the others do, and does not say that it is refused.
+    func partDifference(_ machines: [Machine], _ world: World) -> String? {
+        guard let partial = world.partialMember, let node = machines[partial].node else { return nil }
+        let refused = machines.compactMap(\.node?.id).flatMap { node.refusals(by: $0).map(\.path) }
+        return world.partDifference(Set(refused))
     }
 
     /// Compares what users see at a node, through its routes, with what they should see.

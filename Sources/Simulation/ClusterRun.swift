@@ -203,6 +203,11 @@ public struct ClusterRun: Sendable {
                     return "\(lacks(machine.index, world)?.reason ?? "") node \(machine.index) at \(machine.node?.database.head.commit.files.root.description.prefix(12) ?? "-") (\(peers.joined(separator: "; ")))"
                 }
                 world.explainDifferences()
+                if let path = partDifference(machines, world) {
+                    world.explain(path)
+                    world.fail("the member of a part shows something else at \(path) than the others do, and does not say that it is refused")
+                    return false
+                }
                 world.fail("the nodes do not agree \(ClusterRun.patience / 1_000_000) s after everything was healed: \(states.joined(separator: ", "))")
                 return false
             }
@@ -216,7 +221,7 @@ public struct ClusterRun: Sendable {
         guard let first = heads.first, let first else { return false }
         guard heads.allSatisfy({ $0?.files.root == first.files.root && $0?.system.root == first.system.root }) else { return false }
         // Of a partial member no root tells what it has, and what others have of it.
-        return world.partialMember == nil || machines.allSatisfy { lacks($0.index, world) == nil }
+        return world.partialMember == nil || machines.allSatisfy { lacks($0.index, world) == nil } && partDifference(machines, world) == nil
     }
 
     /// While nothing happens, nobody is taken for lost, and what has become old goes without any more ado.

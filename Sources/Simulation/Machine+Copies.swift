@@ -1,4 +1,6 @@
+import FileDatabase
 import Foundation
+import Node
 import Objects
 
 /// A copy of all that a machine held at some time, as backups make them.
@@ -14,12 +16,14 @@ struct MachineCopy: Sendable {
 extension Machine {
     /// - Returns: nil where the machine is in no state to be copied.
     func makeCopy() -> MachineCopy? {
-        guard isRunning, !isBroken, !isRestored else { return nil }
+        guard !isBroken, !isRestored, let node else { return nil }
         var files: [String: Data] = [:]
         for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] {
             files[name] = FileManager.default.contents(atPath: directory + "/" + name)
         }
-        return MachineCopy(disk: disk.copy(), files: files, wallError: time.wallError, known: world.withModel { $0.copy(of: index) })
+        // The wall clock may have been set since the node last wrote down how far off it is.
+        let wallError = Int64(node.database.now) - NodeClock.storedCorrection(directory: directory) - time.trueTime
+        return MachineCopy(disk: disk.copy(), files: files, wallError: wallError, known: world.withModel { $0.copy(of: index) })
     }
 
     /// Puts a machine that is off back to what a copy of it holds.

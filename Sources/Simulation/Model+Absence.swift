@@ -42,6 +42,19 @@ extension Model {
         return writes[write].isRenamed || seen[author][path]?.contains(write) == true && dropped[author][path]?.contains(write) != true
     }
 
+    /// Whether a deletion is dropped by the member of a part, which knows nothing of who counts, as somebody has done who knows.
+    func isFollowed(by node: Int, _ write: Int, at path: String) -> Bool {
+        unawaited.contains(node) && dropped.contains { $0[path]?.contains(write) == true }
+    }
+
+    /// Whether somebody whom the horizon did not wait for has deleted a version. Wherever the deletion comes to it takes the version away, and is
+    /// dropped; the version may come back from elsewhere, until the deletion has been made anew.
+    func isDeletedByOneAway(_ write: Int) -> Bool {
+        writes.contains { other in
+            other.content == .nothing && other.replaced.contains(write) && nodes[other.dot.actor.node].map { everLapsed.contains($0) } == true
+        }
+    }
+
     /// What all who count have seen of a path.
     ///
     /// - Parameter everSeen: whether that counts which some of them have forgotten since.

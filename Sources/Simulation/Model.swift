@@ -253,7 +253,7 @@ struct Model {
         return result
     }
 
-    /// The write of the same content that the node showed until now: its own, or, where it starts over, one of others that it alone has.
+    /// The write of the same content that the node showed until now: its own, or one of others that it alone has.
     ///
     /// - Parameters:
     ///   - shown: what it shows now.
@@ -264,7 +264,9 @@ struct Model {
             return write.content == version.content && !shown.contains(write.dot)
         }
         let own = candidates.filter { writes[$0].dot.actor.node == version.dot.actor.node }
-        let found = own.isEmpty && occasion == .startingOver ? candidates : own
+        // Deletions that only one that was away had told of are made anew by whoever has heard of them.
+        let mayBeForeign = occasion == .startingOver || occasion == .renaming && version.content == .nothing
+        let found = own.isEmpty && mayBeForeign ? candidates : own
         return found.max { writes[$0].dot < writes[$1].dot }
     }
 
@@ -284,13 +286,15 @@ struct Model {
     private mutating func check(_ shown: Set<Dot>, winner: Dot?, _ known: WriteSet, at path: String, on node: Int) -> String? {
         let survivors = survivors(of: known)
         let gone = dropsDeletions ? survivors.filter { !shown.contains(writes[$0].dot) && writes[$0].content == .nothing } : WriteSet()
-        for index in gone where !everybodyHas(index, at: path, besides: node) && !isToldByItsAuthor(index, at: path) {
+        for index in gone
+        where !everybodyHas(index, at: path, besides: node) && !isToldByItsAuthor(index, at: path) && !isFollowed(by: node, index, at: path) {
             return "\(path) on node \(node): the deletion \(writes[index].dot) was dropped before all members had it"
         }
         dropped[node][path] = gone
         let twice = known.filter { writes[$0].isRenamed && shown.contains(writes[$0].dot) }
         lingering[node][path] = twice
-        let left = survivors.subtracting(gone)
+        let hushed = dropsDeletions ? survivors.filter { !shown.contains(writes[$0].dot) && isDeletedByOneAway($0) } : WriteSet()
+        let left = survivors.subtracting(gone).subtracting(hushed)
         let expected = Set(left.map { writes[$0].dot })
         if let lost = expected.subtracting(shown).min() {
             let isAcknowledged = writes[indexes[lost]!].isAcknowledged

@@ -41,6 +41,8 @@ final class Network: Sendable {
         var disturbed: [Int: UInt64] = [:]
         /// When the network last became whole.
         var healed: UInt64 = 0
+        /// When the last message that was lost is waited for no more: so long a link may tell nobody anything, also where the network is whole again.
+        var silentUntil: UInt64 = 0
         var weather: Weather
         var random: SplitMix64
         var messages: UInt64 = 0
@@ -72,7 +74,6 @@ final class Network: Sendable {
     func set(_ weather: Weather) {
         let now = scheduler.now
         state.withLock { state in
-            // What was lost is waited for until it times out.
             if state.weather.losesOneIn > 0, weather.losesOneIn == 0 { state.healed = now }
             state.weather = weather
         }
@@ -136,7 +137,7 @@ final class Network: Sendable {
         let now = scheduler.now
         return state.withLock { state in
             state.servers[Network.address(of: index)] == nil || !state.blocked.isEmpty || !state.cutForLong.isEmpty || state.weather.losesOneIn > 0
-                || now <= (state.disturbed[index] ?? 0) + span || now <= state.healed + span
+                || now <= (state.disturbed[index] ?? 0) + span || now <= state.healed + span || now <= state.silentUntil + span
         }
     }
 
@@ -232,7 +233,7 @@ final class Network: Sendable {
         do {
             guard try await carry(direction) else {
                 // What a real connection does is retransmit; what is seen of a cut is silence, and then an end.
-                try await scheduler.wait(timeout)
+                try await waitInVain(timeout)
                 throw broken
             }
         } catch let error as TransportError {
@@ -247,9 +248,15 @@ final class Network: Sendable {
         return piece
     }
 
+    private func waitInVain(_ timeout: UInt64) async throws {
+        let end = scheduler.now + timeout
+        state.withLock { $0.silentUntil = max($0.silentUntil, end) }
+        try await scheduler.wait(timeout)
+    }
+
     /// What a request without an answer comes to.
     private func silence(_ request: TransportRequest) async throws -> TransportError {
-        try await scheduler.wait(UInt64(request.timeoutSeconds) * 1_000_000)
+        try await waitInVain(UInt64(request.timeoutSeconds) * 1_000_000)
         return TransportError("no answer from \(request.address)", isUnreachable: true)
     }
 }

@@ -281,8 +281,8 @@ final class SimulatedTime: TimeSource {
         try await scheduler.wait(span.overflow ? 1 << 50 : span.partialValue + UInt64(clamping: attoseconds / 1_000_000_000_000))
     }
 
-    /// How far the wall clock is off now, in microseconds.
-    var wallError: Int64 { Int64(wallMicroseconds()) - Int64(SimulatedTime.epoch + scheduler.now) }
+    /// Microseconds since 1970.
+    var trueTime: Int64 { Int64(SimulatedTime.epoch + scheduler.now) }
 
     /// Somebody sets the wall clock.
     func setWallClock(error: Int64) {

@@ -284,12 +284,32 @@ final class World: Sendable {
 
     private func differences(in tree: Tree) -> (paths: [TreePath], trees: [(node: Int, registers: [TreePath: Register])]) {
         let trees = databases.withLock { $0 }.sorted { $0.key < $1.key }.map { node, database in
-            var registers: [TreePath: Register] = [:]
-            var walk = try? database.head[tree].walk(in: database.view.reader)
-            while let (path, entry) = try? walk?.next() { registers[path] = entry.register }
-            return (node: node, registers: registers)
+            (node: node, registers: World.registers(in: database, tree))
         }
         return (Set(trees.flatMap(\.registers.keys)).filter { path in Set(trees.map { $0.registers[path] }).count > 1 }.sorted(), trees)
+    }
+
+    private static func registers(in database: FileDatabase, _ tree: Tree) -> [TreePath: Register] {
+        var registers: [TreePath: Register] = [:]
+        var walk = try? database.head[tree].walk(in: database.view.reader)
+        while let (path, entry) = try? walk?.next() { registers[path] = entry.register }
+        return registers
+    }
+
+    /// Where the member of a part shows something else than a whole node does, though it does not say that what it has is refused.
+    func partDifference(_ refused: Set<String>) -> String? {
+        let databases = databases.withLock { $0 }
+        guard let partialMember, let part = databases[partialMember], let whole = databases[0] else { return nil }
+        // A deletion that stands alone shows nothing; whole nodes have dropped it, maybe.
+        func shown(_ register: Register?) -> Set<Dot> {
+            guard let register, !register.versions.allSatisfy(\.value.isTombstone) else { return [] }
+            return Set(register.versions.map(\.dot))
+        }
+        let (own, others) = (World.registers(in: part, .files), World.registers(in: whole, .files))
+        return Set(own.keys).union(others.keys).map(\.description).filter { Leaks.shows($0) && !refused.contains($0) }.sorted().first { path in
+            guard let path = try? TreePath(path) else { return false }
+            return shown(own[path]) != shown(others[path])
+        }
     }
 
     // MARK: Absence
