@@ -23,7 +23,9 @@ extension Register {
             let dot = Dot(timestamp: element.timestamp, actor: element.actor)
             return element.timestamp > horizon && told?.context.covers(dot) != true
         }
-        guard isLost else { return nil }
+        guard isLost else {
+            return told.flatMap { withoutTwins(in: $0, had: had, upTo: horizon) }.map { Regained(register: $0, written: 0) }
+        }
         var names: [(old: Dot, new: Dot)] = []
         var kept: [Version] = []
         for version in versions where told?.context.covers(version.dot) != true {
@@ -46,6 +48,24 @@ extension Register {
             context.insert(version.dot)
         })
         return Regained(register: told.map { register.laid(over: $0, by: self) } ?? register, written: kept.count)
+    }
+}
+
+extension Register {
+    /// The register without what another node had, and has in another name now: one that was away for too long writes it anew. Nil if there is
+    /// none of that.
+    ///
+    /// - Parameters:
+    ///   - told: the other's register.
+    ///   - had: what the other had seen before.
+    ///   - horizon: what is later is there under its own name.
+    public func withoutTwins(in told: Register, had: VersionVector, upTo horizon: Timestamp) -> Register? {
+        let rest = versions.filter { version in
+            version.dot.timestamp > horizon || !had.covers(version.dot) || told.context.covers(version.dot)
+                || !told.versions.contains { $0.value.hasSameContent(as: version.value) }
+        }
+        if rest.count == versions.count { return nil }
+        return rest == told.versions ? told : Register(versions: rest, context: context)
     }
 }
 

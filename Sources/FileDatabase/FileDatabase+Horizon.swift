@@ -130,6 +130,23 @@ extension FileDatabase {
         }
     }
 
+    /// Lets go, in one commit, of what another node has written anew in another name, and no longer has in the old one.
+    /// - Returns: where there was any.
+    public func forgetTwins(_ losses: [Loss], upTo horizon: Timestamp) async throws -> [Loss] {
+        try await write { draft in
+            var gone: [Loss] = []
+            for loss in losses {
+                guard let told = loss.told, let register = try draft.entry(at: loss.path)?.register,
+                    let left = register.withoutTwins(in: told, had: loss.had.context, upTo: horizon)
+                else { continue }
+                draft.set(loss.path, to: left)
+                gone.append(loss)
+            }
+            if !gone.isEmpty { draft.note(cause: "follow what was written anew") }
+            return gone
+        }
+    }
+
     /// Takes up as new writes, in one commit, what another node has lost and is still here.
     ///
     /// - Parameters:

@@ -13,13 +13,27 @@ extension FileDatabase {
     public func stage(
         _ registers: [(path: TreePath, register: Register)], onto tree: Subtree, shedding dropped: Timestamp = .zero
     ) throws -> Subtree {
+        var losses: [Loss] = []
+        return try stage(registers, onto: tree, shedding: dropped, losses: &losses)
+    }
+
+    /// The same, of a tree that another has told of before.
+    ///
+    /// - Parameter losses: gets where something is gone there, though nothing of what stands there now has seen it.
+    public func stage(
+        _ registers: [(path: TreePath, register: Register)], onto tree: Subtree, shedding dropped: Timestamp, losses: inout [Loss]
+    ) throws -> Subtree {
         let hold = holdObjects()
         defer { hold.end() }
         return try asDatabaseErrors {
             var draft = DraftNodes(over: nodes)
             let edits = try registers.map { path, register in
-                let known = try tree.entry(at: path, in: draft)?.register
-                return TreeEdit(path, .set((known?.joined(with: register) ?? register).shedding(upTo: dropped)))
+                var staged = register
+                if let known = try tree.entry(at: path, in: draft)?.register {
+                    staged = known.joined(with: register).shedding(upTo: dropped)
+                    if staged.versions != register.versions { losses.append(Loss(path: path, told: register, had: staged)) }
+                }
+                return TreeEdit(path, .set(staged))
             }
             let staged = try tree.applying(edits, in: &draft)
             try store.append(draft.made.values.map { PreparedObject(.tree, $0.bytes, hash: $0.hash) })

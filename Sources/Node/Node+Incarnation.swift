@@ -15,9 +15,16 @@ extension Node {
     /// Looks whether a peer has shown writes in this node's name that this node does not know of.
     func checkOwnWrites(_ pull: OwnWrites?) async throws {
         guard let pull, let earliest = pull.earliest, let latest = pull.latest else { return }
-        let written = database.written
-        guard pull.actor == written.actor, pull.areForgotten || written.hasForgotten(earliest: earliest, latest: latest) else { return }
-        try await takeUpIncarnation(reason: "a peer has writes in this node's name that are not here: the data directory is an old copy")
+        func isOldCopy() -> Bool {
+            let written = database.written
+            return pull.actor == written.actor && (pull.areForgotten || written.hasForgotten(earliest: earliest, latest: latest))
+        }
+        guard isOldCopy() else { return }
+        // Several peers may show it at the same time. Once is enough.
+        try await takingUp.run {
+            guard isOldCopy() else { return }
+            try await takeUpIncarnation(reason: "a peer has writes in this node's name that are not here: the data directory is an old copy")
+        }
     }
 
     /// The writes in this node's name among what a peer pushes. Joined unseen, they would be named anew with those of this process when it

@@ -14,6 +14,8 @@ struct ScopedAnswer: Sendable {
     var tree: Subtree
     /// All that the peer let this node see, where it told everything and something was known before.
     var all: Subtree?
+    /// Where it told what has changed: what has gone there, though nothing that it has now has seen it.
+    var losses: [FileDatabase.Loss]
     var forgotten: [TreePath]
     var horizon: Timestamp
     /// What the peer had said of itself before: what comes to be so later says nothing of this answer.
@@ -47,7 +49,11 @@ extension Node {
         _ answer: ScopedAnswer, of known: Subtree, _ tree: Tree, _ wanted: RuleSet, _ link: PeerLink
     ) async throws -> ScopedState {
         guard let all = answer.all else {
-            let left = try await forget(answer.forgotten, of: known, upTo: answer.horizon)
+            var left = try await forget(answer.forgotten, of: known, upTo: answer.horizon)
+            if tree == .files, answer.horizon > .zero, !answer.losses.isEmpty {
+                let gone = try await database.forgetTwins(answer.losses, upTo: answer.horizon)
+                if !gone.isEmpty { left = try await setTold(gone, in: left) }
+            }
             return ScopedState(cursor: answer.cursor, known: left.root)
         }
         var rules = RuleSet.everything
@@ -85,16 +91,20 @@ extension Node {
                 }
             }
             if regains == false, !losses.isEmpty { isWaiting = true }
-            let (base, lost) = (left, regains == false ? [] : losses)
-            left = try await database.threads.run {
-                let told = lost.compactMap { loss in loss.told.map { (path: loss.path, register: $0) } }
-                return try database.stage(told, onto: database.forgetting(gone + lost.map(\.path), in: base))
-            }
+            left = try await setTold(regains == false ? [] : losses, forgetting: gone, in: left)
         } while last != nil
         if written > 0 {
             logger.notice("a peer has lost what it had; wrote it anew", metadata: ["peer": "\(link.name)", "writes": "\(written)"])
         }
         return ScopedState(cursor: isWaiting ? [] : answer.cursor, known: left.root)
+    }
+
+    /// What the peer is known to have, with what it has told in the place of what it had.
+    private func setTold(_ losses: [FileDatabase.Loss], forgetting gone: [TreePath] = [], in known: Subtree) async throws -> Subtree {
+        try await database.threads.run { [database] in
+            let told = losses.compactMap { loss in loss.told.map { (path: loss.path, register: $0) } }
+            return try database.stage(told, onto: database.forgetting(gone + losses.map(\.path), in: known))
+        }
     }
 
     private func forget(_ paths: [TreePath], of known: Subtree, upTo horizon: Timestamp) async throws -> Subtree {

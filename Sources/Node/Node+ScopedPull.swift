@@ -15,6 +15,8 @@ extension Node {
     private static let batch = 2048
     /// Changes that are joined one by one; where there are more, the trees are joined.
     private static let maximumSingleChanges = 4096
+    /// More that is gone at a peer at once stays here under its old name.
+    private static let maximumLosses = 4096
     private static let maximumScopeSize = 8 << 20
 
     /// Pulls what this node may see. The roles of both sides are told first, since they may have changed.
@@ -151,13 +153,19 @@ extension Node {
         var staged = tree
         var all: Subtree? = tree == .empty ? nil : .empty
         var waiting: [(path: TreePath, register: Register)] = []
+        var losses: [FileDatabase.Loss] = []
         func settle() async throws {
             let (base, other, batch) = (staged, reader.isWhole ? all : nil, waiting)
             waiting = []
             let dropped = reader.horizon == .zero ? .zero : max(reader.horizon, droppedElsewhere())
-            (staged, all) = try await database.threads.run { [database] in
-                (try database.stage(batch, onto: base, shedding: dropped), try other.map { try database.stage(batch, onto: $0) })
+            let found: [FileDatabase.Loss]
+            (staged, all, found) = try await database.threads.run { [database] in
+                var losses: [FileDatabase.Loss] = []
+                let staged = try database.stage(batch, onto: base, shedding: dropped, losses: &losses)
+                return (staged, try other.map { try database.stage(batch, onto: $0) }, losses)
             }
+            // Where everything is told, the two are compared as a whole.
+            if !reader.isWhole { losses += found.prefix(Node.maximumLosses - losses.count) }
         }
         func take(_ records: [UInt8]) async throws {
             // Not more than was asked for, whatever comes.
@@ -184,7 +192,7 @@ extension Node {
         }
         try await settle()
         return ScopedAnswer(
-            cursor: cursor, tree: staged, all: reader.isWhole ? all : nil, forgotten: reader.forgotten.filter { rules.allows(.read, $0) }, horizon: reader.horizon,
+            cursor: cursor, tree: staged, all: reader.isWhole ? all : nil, losses: losses, forgotten: reader.forgotten.filter { rules.allows(.read, $0) }, horizon: reader.horizon,
             scope: scope)
     }
 

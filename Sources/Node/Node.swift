@@ -59,6 +59,8 @@ public final class Node: Sendable {
     /// The horizon up to which deletions were dropped by this process.
     let followed = Mutex(Timestamp.zero)
     let tending = Turn()
+    /// One fresh incarnation at a time.
+    let takingUp = Turn()
     /// One start over at a time: another peer's state is joined after that, as ever.
     let startingOver = Turn()
     /// When what this node holds was last read again and found whole.

@@ -2,6 +2,7 @@ import Foundation
 import HTTPServer
 import NIOEmbedded
 import Platform
+import Replication
 import Synchronization
 
 /// The network between simulated nodes: slow, lossy, cut in one or both directions, and never reliable about what was heard
@@ -49,6 +50,9 @@ final class Network: Sendable {
         var requests: UInt64 = 0
         var bytes: UInt64 = 0
     }
+
+    /// How long after a cut two machines may take to try each other again, in microseconds.
+    private static let patience = UInt64(Backoff.maximum * 1_000_000)
 
     let scheduler: Scheduler
     private let watcher = Mutex<Watcher?>(nil)
@@ -137,7 +141,7 @@ final class Network: Sendable {
         let now = scheduler.now
         return state.withLock { state in
             state.servers[Network.address(of: index)] == nil || !state.blocked.isEmpty || !state.cutForLong.isEmpty || state.weather.losesOneIn > 0
-                || now <= (state.disturbed[index] ?? 0) + span || now <= state.healed + span || now <= state.silentUntil + span
+                || now <= (state.disturbed[index] ?? 0) + span || now <= state.healed + Network.patience + span || now <= state.silentUntil + span
         }
     }
 
