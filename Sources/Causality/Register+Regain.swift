@@ -24,7 +24,7 @@ extension Register {
             return element.timestamp > horizon && told?.context.covers(dot) != true
         }
         guard isLost else {
-            return told.flatMap { withoutTwins(in: $0, had: had, upTo: horizon) }.map { Regained(register: $0, written: 0) }
+            return told.flatMap { following($0, had: had, upTo: horizon) }.map { Regained(register: $0, written: 0) }
         }
         var names: [(old: Dot, new: Dot)] = []
         var kept: [Version] = []
@@ -52,19 +52,17 @@ extension Register {
 }
 
 extension Register {
-    /// The register without what another node had, and has in another name now: one that was away for too long writes it anew. Nil if there is
-    /// none of that.
+    /// The register without what another node had and let go of long ago: it was deleted, and the deletion dropped, or written anew in another
+    /// name by one that was away for too long. Nil if there is none of that.
     ///
     /// - Parameters:
-    ///   - told: the other's register.
+    ///   - told: what the other has now, which this has, too.
     ///   - had: what the other had seen before.
-    ///   - horizon: what is later is there under its own name.
-    public func withoutTwins(in told: Register, had: VersionVector, upTo horizon: Timestamp) -> Register? {
-        let rest = versions.filter { version in
-            version.dot.timestamp > horizon || !had.covers(version.dot) || told.context.covers(version.dot)
-                || !told.versions.contains { $0.value.hasSameContent(as: version.value) }
-        }
-        if rest.count == versions.count { return nil }
+    ///   - horizon: what is later is not there for another reason.
+    public func following(_ told: Register, had: VersionVector, upTo horizon: Timestamp) -> Register? {
+        let rest = versions.filter { $0.dot.timestamp > horizon || !had.covers($0.dot) || told.context.covers($0.dot) }
+        // Nothing is left only where the other tells what cannot be.
+        if rest.count == versions.count || rest.isEmpty { return nil }
         return rest == told.versions ? told : Register(versions: rest, context: context)
     }
 }

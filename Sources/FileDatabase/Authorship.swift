@@ -13,17 +13,15 @@ public struct Authorship: Sendable, Hashable {
     /// The first write behind it.
     public private(set) var first: Timestamp?
     public private(set) var last: Timestamp?
+    /// The same of the processes before this one, since which nobody has told whether the log is an old copy, ascending.
+    public internal(set) var earlier: [WriteGap] = []
+
+    /// The clock before the first write of all these processes.
+    public var earliestStart: Timestamp { earlier.first?.start ?? start }
 
     init(actor: Actor, start: Timestamp) {
         self.actor = actor
         self.start = start
-    }
-
-    /// Goes on from an earlier process, which nobody has told yet whether its log was an old copy.
-    mutating func resume(_ earlier: Beginning) {
-        last = start
-        start = earlier.start
-        first = earlier.first
     }
 
     mutating func note(_ timestamp: Timestamp) {
@@ -43,17 +41,16 @@ public struct Authorship: Sendable, Hashable {
     }
 }
 
-/// How a process began: all that is needed to name anew, later, what has been written since.
+/// How processes began that have met nobody yet: all that is needed to name anew, later, what has been written since.
 public struct Beginning: Sendable, Hashable {
-    /// The clock before its first write.
-    public var start: Timestamp
-    /// No write of it is earlier.
-    public var first: Timestamp
+    /// One for each of them, ascending.
+    public var gaps: [WriteGap]
+    /// The roots that were there when the first one began.
     public var files: ContentHash
     public var system: ContentHash
 
-    public init(start: Timestamp, first: Timestamp, files: ContentHash, system: ContentHash) {
-        (self.start, self.first, self.files, self.system) = (start, first, files, system)
+    public init(gaps: [WriteGap], files: ContentHash, system: ContentHash) {
+        (self.gaps, self.files, self.system) = (gaps, files, system)
     }
 
     subscript(tree: Tree) -> ContentHash {
@@ -106,18 +103,17 @@ extension FileDatabase {
     public var beginning: Beginning {
         let head = head.commit
         let first = max(Timestamp(microseconds: now), Timestamp(rawValue: head.time.rawValue + 1))
-        return Beginning(start: head.time, first: first, files: head.files.root, system: head.system.root)
+        return Beginning(gaps: [WriteGap(start: head.time, first: first)], files: head.files.root, system: head.system.root)
     }
 
     /// Writes in the name of another incarnation from now on. To be called before the first write.
     ///
-    /// - Parameter earlier: how the earliest of the processes before this one began that nobody has told yet whether their log was an old
-    ///   copy; nil if there are none.
+    /// - Parameter earlier: the processes before this one that nobody has told yet whether their log is an old copy; nil if there are none.
     public func begin(incarnation: UInt32, after earlier: Beginning? = nil) {
         authorship.withLock { authorship in
             precondition(authorship.last == nil, "an incarnation begins before the first write")
             authorship.actor.incarnation = incarnation
-            if let earlier { authorship.resume(earlier) }
+            if let earlier { authorship.earlier = earlier.gaps }
         }
         if let earlier { opened.withLock { $0 = earlier } }
     }
@@ -136,15 +132,17 @@ extension FileDatabase {
             draft.takeUp(incarnation: incarnation)
             for (tree, subtree) in current {
                 var written: [TreeDifference]
+                var base = VersionVector()
                 do {
                     written = try FileDatabase.written(by: old, from: Subtree(root: opened[tree], aggregates: .zero), to: subtree, in: draft.nodes)
                 } catch let error as StoreError where error.code == .missing {
-                    // What was there then has been collected. Then the new names have seen less than they could say, and more stays beside them.
+                    // What was there then has been collected. Then the new names say only that they have seen what this node had written by then.
+                    base = VersionVector([Dot(timestamp: old.earliestStart, actor: old.actor)])
                     written = try FileDatabase.written(by: old, from: .empty, to: subtree, in: draft.nodes)
                 }
                 for difference in written {
-                    let base = difference.before?.context ?? VersionVector()
-                    let register = difference.after?.renamed(old.actor, since: old.start, over: base) { draft.nextDot() }
+                    let base = difference.before?.context ?? base
+                    let register = difference.after?.renamed(old.actor, since: old.earliestStart, over: base) { draft.nextDot() }
                     draft.set(difference.path, to: register, in: tree)
                     renamed += 1
                 }
@@ -161,7 +159,7 @@ extension FileDatabase {
         var result: [TreeDifference] = []
         var diff = try TreeDiff(from: old, to: new, in: nodes)
         while let difference = try diff.next() {
-            let isWritten = difference.after?.versions.contains { $0.dot.actor == authorship.actor && $0.dot.timestamp > authorship.start }
+            let isWritten = difference.after?.versions.contains { $0.dot.actor == authorship.actor && $0.dot.timestamp > authorship.earliestStart }
             if isWritten == true { result.append(difference) }
         }
         return result

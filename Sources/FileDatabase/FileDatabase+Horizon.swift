@@ -95,18 +95,24 @@ extension FileDatabase {
 
     /// The same of whatever deletions up to a time were not here yet at another: they came by a way on which nobody else has heard of them.
     ///
-    /// - Parameter since: up to when others have all that was here. Where what was here then is not known any more, nothing was.
-    public func renewDeletions(after since: Timestamp, upTo horizon: Timestamp) async throws -> Int {
+    /// - Parameters:
+    ///   - since: up to when others have all that was here. Where what was here then is not known any more, nothing was.
+    ///   - isKnown: whether others have a deletion in any case.
+    public func renewDeletions(
+        after since: Timestamp, upTo horizon: Timestamp, unless isKnown: @escaping @Sendable (Version) -> Bool
+    ) async throws -> Int {
         let base = head.commit.files
         let found = try await threads.run { [self] in
             let past = try files(at: since).flatMap { $0.isExact ? $0.files : nil }
             return try asDatabaseErrors {
                 var found: [TreePath: Set<Dot>] = [:]
-                for path in try base.tombstones(in: nodes, where: { $0.value.isTombstone && $0.dot.timestamp <= horizon }) {
+                func isMeant(_ version: Version) -> Bool {
+                    version.value.isTombstone && version.dot.timestamp <= horizon && !isKnown(version)
+                }
+                for path in try base.tombstones(in: nodes, where: isMeant) {
                     let had = try past?.entry(at: path, in: nodes)?.register?.context
-                    let dots = try base.entry(at: path, in: nodes)?.register?.versions.filter { version in
-                        version.value.isTombstone && version.dot.timestamp <= horizon && had?.covers(version.dot) != true
-                    }.map(\.dot) ?? []
+                    let versions = try base.entry(at: path, in: nodes)?.register?.versions ?? []
+                    let dots = versions.filter { isMeant($0) && had?.covers($0.dot) != true }.map(\.dot)
                     if !dots.isEmpty { found[path] = Set(dots) }
                 }
                 return found
@@ -130,19 +136,19 @@ extension FileDatabase {
         }
     }
 
-    /// Lets go, in one commit, of what another node has written anew in another name, and no longer has in the old one.
+    /// Lets go, in one commit, of what another node had and let go of long ago, where it has something else now.
     /// - Returns: where there was any.
-    public func forgetTwins(_ losses: [Loss], upTo horizon: Timestamp) async throws -> [Loss] {
+    public func follow(_ losses: [Loss], upTo horizon: Timestamp) async throws -> [Loss] {
         try await write { draft in
             var gone: [Loss] = []
             for loss in losses {
                 guard let told = loss.told, let register = try draft.entry(at: loss.path)?.register,
-                    let left = register.withoutTwins(in: told, had: loss.had.context, upTo: horizon)
+                    let left = register.following(told, had: loss.had.context, upTo: horizon)
                 else { continue }
                 draft.set(loss.path, to: left)
                 gone.append(loss)
             }
-            if !gone.isEmpty { draft.note(cause: "follow what was written anew") }
+            if !gone.isEmpty { draft.note(cause: "follow what is long gone") }
             return gone
         }
     }

@@ -31,7 +31,7 @@ extension FileDatabase {
                 var staged = register
                 if let known = try tree.entry(at: path, in: draft)?.register {
                     staged = known.joined(with: register).shedding(upTo: dropped)
-                    if staged.versions != register.versions { losses.append(Loss(path: path, told: register, had: staged)) }
+                    if staged.versions != register.versions { losses.append(Loss(path: path, told: register, had: known)) }
                 }
                 return TreeEdit(path, .set(staged))
             }

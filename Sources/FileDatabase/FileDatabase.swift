@@ -113,7 +113,7 @@ public final class FileDatabase: Sendable {
             _ = try store.sweep(before: store.startOfCollection(), except: Marks(), removes: true) { _ in }
         }
         current = Mutex(Current(head, holds))
-        opened = Mutex(Beginning(start: head.commit.time, first: head.commit.time, files: head.commit.files.root, system: head.commit.system.root))
+        opened = Mutex(Beginning(gaps: [], files: head.commit.files.root, system: head.commit.system.root))
         lostHead = isLost
         authorship = Mutex(Authorship(actor: actor, start: head.commit.time))
         self.history = try HistoryIndex(table: history, nodes: nodes, store: store, isInline: threads.isInline)

@@ -21,26 +21,40 @@ struct Incarnation: Codable, Sendable, Equatable {
         var inode: UInt64
     }
 
-    /// How a process began that has met no peer. What it wrote, and every process after it until one is met, may be over writes that the log, an
-    /// image of an older disk, does not have.
+    /// How the processes began that have met no peer. What they wrote may be over writes that the log, an image of an older disk, does not have.
     struct Lone: Codable, Sendable, Equatable {
-        var start: UInt64
-        var first: UInt64
-        var files: String
-        var system: String
+        /// The oldest of more are given up.
+        private static let maximumGaps = 32
+
+        /// Of each, the last write in the log when it began, and a time that all of its own are later than.
+        private var gaps: [[UInt64]]
+        /// What was there when the first one began: roots.
+        private var files: String
+        private var system: String
 
         init(_ beginning: Beginning) {
-            (start, first) = (beginning.start.rawValue, beginning.first.rawValue)
+            gaps = beginning.gaps.map { [$0.start.rawValue, $0.first.rawValue] }
             (files, system) = (beginning.files.description, beginning.system.description)
         }
 
-        var beginning: Beginning? {
-            guard let files = ContentHash(files), let system = ContentHash(system) else { return nil }
-            return Beginning(start: Timestamp(rawValue: start), first: Timestamp(rawValue: first), files: files, system: system)
+        /// Takes the next process in.
+        mutating func add(_ next: Beginning) {
+            let new = Lone(next)
+            // Where nothing was written since, or by a clock that was set back since, the last gap says no more, or what is wrong.
+            if let last = gaps.last, last.count != 2 || new.gaps[0][0] == last[0] || new.gaps[0][0] < last[1] { gaps.removeLast() }
+            if gaps.isEmpty { return self = new }
+            gaps = (gaps + new.gaps).suffix(Lone.maximumGaps)
+        }
+
+        /// Those before the last one; nil if there are none.
+        var earlier: Beginning? {
+            guard gaps.count > 1, gaps.allSatisfy({ $0.count == 2 }), let files = ContentHash(files), let system = ContentHash(system) else { return nil }
+            let earlier = gaps.dropLast().map { WriteGap(start: Timestamp(rawValue: $0[0]), first: Timestamp(rawValue: $0[1])) }
+            return Beginning(gaps: earlier, files: files, system: system)
         }
     }
 
-    /// The earliest one since a peer was met; nil if there is none.
+    /// Since a peer was met; nil if there is none.
     var lone: Lone?
 
     /// What was found at a start.
@@ -91,7 +105,9 @@ struct Incarnation: Codable, Sendable, Equatable {
         finding.incarnation.key = key
         finding.incarnation.segment = segment
         if finding.reason != nil { finding.incarnation.lone = nil }
-        finding.incarnation.lone = finding.incarnation.lone ?? beginning.map(Lone.init)
+        if let beginning {
+            if finding.incarnation.lone?.add(beginning) == nil { finding.incarnation.lone = Lone(beginning) }
+        }
         if finding.incarnation != known {
             do {
                 try finding.incarnation.write(in: directory)

@@ -65,22 +65,27 @@ extension Node {
     }
 
     /// Whether those who moved the horizon had all that this node wrote up to it: they have waited for one of its lives, or it has joined since.
-    private func isAwaited() throws -> Bool {
+    private func isAwaited() throws -> Bool { try isAwaited(id) }
+
+    private func isAwaited(_ node: NodeID) throws -> Bool {
         let documents = try horizonDocuments()
-        if documents.listed[id] != nil { return true }
-        return try cluster().members[id].map { $0.joinedAt.timeIntervalSince1970 * 1e6 >= Double(documents.horizon.microseconds) } ?? true
+        if documents.listed[node] != nil { return true }
+        return try cluster().members[node].map { $0.joinedAt.timeIntervalSince1970 * 1e6 >= Double(documents.horizon.microseconds) } ?? true
     }
 
     /// Whether this node has heard of a member that the horizon did not wait for, and those who moved it had not heard of that.
     private func hasUnheard() throws -> Bool {
-        let documents = try horizonDocuments()
-        let others = documents.listed.keys.filter { $0 != id }.compactMap { documents.seen[$0]?.vector }
+        let others = try othersListed()
         let seen = horizonState.withLock { $0.seen }
         return try cluster().members.contains { member, document in
-            member != id && documents.listed[member] == nil && document.syncPaths == nil
-                && document.joinedAt.timeIntervalSince1970 * 1e6 < Double(documents.horizon.microseconds)
-                && seen[member] > others.map { $0[member] }.max() ?? .zero
+            try member != id && document.syncPaths == nil && !isAwaited(member) && seen[member] > others.map { $0[member] }.max() ?? .zero
         }
+    }
+
+    /// What those have told of themselves, this node apart, that the horizon has waited for.
+    private func othersListed() throws -> [SeenVector] {
+        let documents = try horizonDocuments()
+        return documents.listed.keys.filter { $0 != id }.map { documents.seen[$0]?.vector ?? SeenVector() }
     }
 
     /// Whether deletions were dropped that this node has never seen.
@@ -184,19 +189,18 @@ extension Node {
     private func dropOldDeletions() async throws {
         let horizon = try horizonDocuments().horizon
         guard horizon > followed.withLock({ $0 }), try known().caughtUp >= horizon else { return }
-        if try !isAwaited() {
-            // Others may lack its own deletions: they are made anew. By a clock that may still be set nothing is.
-            guard clock.isSettled else { return }
-            let renewed = try await database.renewDeletions(of: id, upTo: horizon)
-            if renewed > 0 { logger.notice("deleted anew what nobody had waited for", metadata: ["deletions": "\(renewed)"]) }
+        let (isAwaited, hasUnheard) = (try isAwaited(), try hasUnheard())
+        // Others may lack deletions: they are made anew. By a clock that may still be set nothing is.
+        if !isAwaited || hasUnheard, !clock.isSettled { return }
+        var renewed = isAwaited ? 0 : try await database.renewDeletions(of: id, upTo: horizon)
+        if hasUnheard {
+            let told = try othersListed()
+            let since = told.map { $0[id] }.min() ?? .zero
+            renewed += try await database.renewDeletions(after: since, upTo: horizon) { version in
+                !told.isEmpty && told.allSatisfy { $0[version.dot.actor.node] >= version.dot.timestamp }
+            }
         }
-        if try hasUnheard() {
-            guard clock.isSettled else { return }
-            let documents = try horizonDocuments()
-            let since = documents.listed.keys.filter { $0 != id }.map { documents.seen[$0]?.vector[id] ?? .zero }.min() ?? .zero
-            let renewed = try await database.renewDeletions(after: since, upTo: horizon)
-            if renewed > 0 { logger.notice("deleted anew what only one that was away had told of", metadata: ["deletions": "\(renewed)"]) }
-        }
+        if renewed > 0 { logger.notice("deleted anew what those who moved the horizon had not heard of", metadata: ["deletions": "\(renewed)"]) }
         let dropped = try await database.purge(upTo: horizon)
         followed.withLock { $0 = horizon }
         if dropped > 0 { logger.info("dropped deletions that all members have", metadata: ["deletions": "\(dropped)"]) }
@@ -291,7 +295,7 @@ extension Node {
             try? await database.threads.run { [self] in
                 storeHorizonState()
                 // The wall clock may have been set.
-                clock.store()
+                if clock.isSettled { clock.store() }
             }
             try? await clock.wait(.microseconds(Int64(HorizonState.interval(retention))))
         }

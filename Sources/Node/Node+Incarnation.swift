@@ -14,10 +14,13 @@ extension Node {
 
     /// Looks whether a peer has shown writes in this node's name that this node does not know of.
     func checkOwnWrites(_ pull: OwnWrites?) async throws {
-        guard let pull, let earliest = pull.earliest, let latest = pull.latest else { return }
+        guard let pull else { return }
         func isOldCopy() -> Bool {
             let written = database.written
-            return pull.actor == written.actor && (pull.areForgotten || written.hasForgotten(earliest: earliest, latest: latest))
+            guard pull.actor == written.actor else { return false }
+            if pull.areForgotten { return true }
+            guard let earliest = pull.earliest, let latest = pull.latest else { return false }
+            return written.hasForgotten(earliest: earliest, latest: latest)
         }
         guard isOldCopy() else { return }
         // Several peers may show it at the same time. Once is enough.
@@ -34,7 +37,7 @@ extension Node {
             let written = database.written
             let horizon = tree == .files ? database.horizon : .zero
             let view = database.view
-            var own = OwnWrites(of: written.actor, after: written.start)
+            var own = OwnWrites(of: written.actor, after: written.start, gaps: written.earlier)
             for record in records {
                 own.look(at: record.register, over: try view.entry(at: record.path, in: tree)?.register, purgedUpTo: horizon)
             }
@@ -43,10 +46,15 @@ extension Node {
     }
 
     /// A peer has shown all that it has, and it was no news what this node had written: its log is no old copy, as far as can be told.
-    func noteMet() async throws {
+    func noteMet() async {
         guard isLone.withLock({ $0 }) else { return }
-        try await database.threads.run { [directory = database.directory] in try Incarnation.noteMet(in: directory) }
-        isLone.withLock { $0 = false }
+        do {
+            try await database.threads.run { [directory = database.directory] in try Incarnation.noteMet(in: directory) }
+            isLone.withLock { $0 = false }
+        } catch {
+            // A full disk is no reason not to sync, and to go on watching does no harm.
+            logger.debug("cannot write down that a peer was met", metadata: ["reason": "\(Node.words(error))"])
+        }
     }
 
     /// Goes on as another actor, and says so.

@@ -15,7 +15,7 @@ extension Node {
     private static let batch = 2048
     /// Changes that are joined one by one; where there are more, the trees are joined.
     private static let maximumSingleChanges = 4096
-    /// More that is gone at a peer at once stays here under its old name.
+    /// Where more is gone at a peer, everything is to be told again, which is compared piece by piece.
     private static let maximumLosses = 4096
     private static let maximumScopeSize = 8 << 20
 
@@ -165,7 +165,8 @@ extension Node {
                 return (staged, try other.map { try database.stage(batch, onto: $0) }, losses)
             }
             // Where everything is told, the two are compared as a whole.
-            if !reader.isWhole { losses += found.prefix(Node.maximumLosses - losses.count) }
+            if reader.isWhole || reader.horizon == .zero { return }
+            losses += found.prefix(Node.maximumLosses + 1 - losses.count)
         }
         func take(_ records: [UInt8]) async throws {
             // Not more than was asked for, whatever comes.
@@ -192,7 +193,7 @@ extension Node {
         }
         try await settle()
         return ScopedAnswer(
-            cursor: cursor, tree: staged, all: reader.isWhole ? all : nil, losses: losses, forgotten: reader.forgotten.filter { rules.allows(.read, $0) }, horizon: reader.horizon,
+            cursor: losses.count > Node.maximumLosses ? [] : cursor, tree: staged, all: reader.isWhole ? all : nil, losses: losses, forgotten: reader.forgotten.filter { rules.allows(.read, $0) }, horizon: reader.horizon,
             scope: scope)
     }
 

@@ -49,6 +49,16 @@ public struct NodeStatus: Codable, Sendable {
         public var incarnation: UInt32
         public var start: UInt64
         public var first: UInt64
+        /// The same of the node's processes before this one, since it met a peer.
+        public var earlier: [[UInt64]]?
+
+        /// More are not listened to.
+        private static let maximumGaps = 64
+
+        var gaps: [WriteGap] {
+            let earlier = (earlier ?? []).prefix(Own.maximumGaps).filter { $0.count == 2 }
+            return (earlier + [[start, first]]).map { WriteGap(start: Timestamp(rawValue: $0[0]), first: Timestamp(rawValue: $0[1])) }
+        }
     }
 }
 
@@ -108,7 +118,8 @@ extension Node {
         let written = database.written
         let own = NodeStatus.Own(
             incarnation: written.actor.incarnation, start: written.start.rawValue,
-            first: (written.first ?? Timestamp(microseconds: database.now)).rawValue)
+            first: (written.first ?? Timestamp(microseconds: database.now)).rawValue,
+            earlier: written.earlier.isEmpty ? nil : written.earlier.map { [$0.start.rawValue, $0.first.rawValue] })
         return NodeStatus(
             nodeID: id.description, clusterID: try cluster().id, label: label, root: seesAll ? head.commit.files.root.description : nil,
             systemRoot: seesAll ? head.commit.system.root.description : nil, head: seesAll ? head.hash?.description : nil,

@@ -130,7 +130,6 @@ extension Node {
         }
         guard var roots = announcedRoots, link.state.withLock({ !$0.isScoped }) else {
             try await pullScoped(from: link, &report)
-            try await noteMet()
             return nil
         }
         // What a partial member knows of the cluster gives way to the cluster's own tree when it has become a full one.
@@ -165,7 +164,7 @@ extension Node {
             if let peer = link.nodeID { noteJoined(peer, roots.clock, status?.told) }
             if status?.isWhole == true { try await noteBack(from: link) }
         }
-        try await noteMet()
+        await noteMet()
         try await pullSnapshots(from: link, &report)
         await tendHorizon()
         link.state.withLock { state in
@@ -229,8 +228,7 @@ extension Node {
             state.peerPulls = status.pullsFromCaller ?? false
             state.care = status.care
             if let node = state.nodeID, let own = status.own {
-                state.note(KnownWrites(
-                    actor: Actor(node: node, incarnation: own.incarnation), start: Timestamp(rawValue: own.start), first: Timestamp(rawValue: own.first)))
+                state.note(KnownWrites(actor: Actor(node: node, incarnation: own.incarnation), gaps: own.gaps))
             }
             state.told = nil
         }
@@ -334,7 +332,7 @@ extension Node {
         (pull.peer, pull.peerKnows) = link.state.withLock { ($0.nodeID, $0.knows) }
         pull.purgedUpTo = purgedUpTo
         let written = database.written
-        pull.ownWrites = OwnWrites(of: written.actor, after: written.start)
+        pull.ownWrites = OwnWrites(of: written.actor, after: written.start, gaps: written.earlier)
         return pull
     }
 

@@ -59,7 +59,7 @@ public final class Node: Sendable {
     /// The horizon up to which deletions were dropped by this process.
     let followed = Mutex(Timestamp.zero)
     let tending = Turn()
-    /// One fresh incarnation at a time.
+    /// One fresh incarnation for one old copy.
     let takingUp = Turn()
     /// One start over at a time: another peer's state is joined after that, as ever.
     let startingOver = Turn()
@@ -120,11 +120,10 @@ public final class Node: Sendable {
         startedAt = clock.monotonicMicroseconds()
         fetches = Fetches(time: clock)
         let actor = Actor(node: key.id)
-        let hasPeers = try LocalStateFile(directory: options.directory).value.peers.contains { $0.nodeID != nil }
         database = try options.openDatabase?(actor, clock) ?? FileDatabase(
             directory: options.directory, actor: actor, time: clock,
             // Who has peers gets back from them what is lost.
-            mayBeginAnew: hasPeers)
+            mayBeginAnew: LocalStateFile(directory: options.directory).value.peers.contains { $0.nodeID != nil })
         events = EventHub(database: database, run: instance, time: clock)
         refreshTokens = try RefreshJournal(directory: options.directory, threads: database.threads, now: clock.date)
         local = try LocalStateFile(directory: options.directory)
@@ -137,8 +136,13 @@ public final class Node: Sendable {
         retention = options.retention
         // Under the directory's lock, which the database holds, and before anything is written.
         let loss = database.lostHead ?? (database.head.hash == nil ? "the log is gone" : nil)
-        let life = try Incarnation.find(in: options.directory, isNew: isNew, loss: loss, beginning: hasPeers ? database.beginning : nil, randomness: options.randomness)
-        database.begin(incarnation: life.incarnation.number, after: life.incarnation.lone?.beginning)
+        // Where the cluster's own tree is damaged, it comes back from the peers that this node knows by itself.
+        let cluster = (try? Cluster(database.view)) ?? Cluster(unreadable: TreeNode.empty.hash)
+        // Only who exchanges everything can be told that it runs on an old copy.
+        let isFull = cluster.members.count > 1 && cluster.members[key.id].map { $0.syncPaths == nil } == true
+        let life = try Incarnation.find(
+            in: options.directory, isNew: isNew, loss: loss, beginning: isFull ? database.beginning : nil, randomness: options.randomness)
+        database.begin(incarnation: life.incarnation.number, after: life.incarnation.lone?.earlier)
         isLone = Mutex(life.incarnation.lone != nil)
         // A life that is forgotten may have shown all of it.
         if life.reason != nil { try local.noteShown(upTo: database.head.commit.time) }
@@ -149,8 +153,7 @@ public final class Node: Sendable {
             }
         }
         horizonState = Mutex(HorizonState(local.value))
-        // Where the cluster's own tree is damaged, it comes back from the peers that this node knows by itself.
-        cached = Mutex((try? Cluster(database.view)) ?? Cluster(unreadable: TreeNode.empty.hash))
+        cached = Mutex(cluster)
         let peers = local.value.peers
         // A founder without peers has nobody to follow; everybody else follows whoever answers first.
         clock.settle(peers.isEmpty && cached.withLock { $0.id } != nil)

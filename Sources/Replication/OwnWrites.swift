@@ -6,18 +6,21 @@ import Merkle
 /// of its data.
 public struct OwnWrites: Sendable {
     public let actor: Actor
-    /// What the actor wrote up to here is known.
+    /// What the actor wrote up to here is known, but for what lies in gaps.
     public let start: Timestamp
+    /// Before `start`, ascending.
+    private let gaps: [WriteGap]
     /// The first of the actor's writes behind `start` that were seen.
     public private(set) var earliest: Timestamp?
     /// The last of them.
     public private(set) var latest: Timestamp?
-    /// Whether there are some at a path of which this node knows, and does not know of these.
+    /// Whether there are some in a gap, or at a path of which this node knows, and does not know of these.
     public private(set) var areForgotten = false
 
-    public init(of actor: Actor, after start: Timestamp) {
+    public init(of actor: Actor, after start: Timestamp, gaps: [WriteGap] = []) {
         self.actor = actor
         self.start = start
+        self.gaps = gaps
     }
 
     /// Takes note of those that a register has or has seen.
@@ -27,37 +30,35 @@ public struct OwnWrites: Sendable {
     ///   - purgedUpTo: deletions up to here were dropped at this node, with what they had seen.
     public mutating func look(at register: Register, over local: Register?, purgedUpTo: Timestamp) {
         // Most registers were never written here; their contexts say so in one look.
-        guard let last = register.context.timestamp(of: actor), last > start else { return }
+        guard let last = register.context.timestamp(of: actor), last > gaps.first?.start ?? start else { return }
         // The clock may have been put back with the data, and have passed the times of what was forgotten since.
-        if let local, last > purgedUpTo, local.context.timestamp(of: actor) ?? .zero < last { areForgotten = true }
+        if let local, last > start, last > purgedUpTo, local.context.timestamp(of: actor) ?? .zero < last { areForgotten = true }
         note(last)
         for version in register.versions {
-            if version.dot.actor == actor, version.dot.timestamp > start { note(version.dot.timestamp) }
-            if let seen = version.past.timestamp(of: actor), seen > start { note(seen) }
+            if version.dot.actor == actor { note(version.dot.timestamp) }
+            if let seen = version.past.timestamp(of: actor) { note(seen) }
         }
     }
 
     private mutating func note(_ timestamp: Timestamp) {
+        if gaps.contains(where: { $0.contains(timestamp) }) { areForgotten = true }
+        guard timestamp > start else { return }
         earliest = min(earliest ?? timestamp, timestamp)
         latest = max(latest ?? timestamp, timestamp)
     }
 }
 
-/// Which writes of its own the process of a node knows: all up to one, and all from another on.
+/// Which writes of its own a node may not know: those in gaps between its processes.
 public struct KnownWrites: Sendable, Hashable {
     public var actor: Actor
-    /// The last one that was in its log when it began.
-    public var start: Timestamp
-    /// The first one that it made; before there is one, a time that its clock has reached.
-    public var first: Timestamp
+    public var gaps: [WriteGap]
 
-    public init(actor: Actor, start: Timestamp, first: Timestamp) {
+    public init(actor: Actor, gaps: [WriteGap]) {
         self.actor = actor
-        self.start = start
-        self.first = first
+        self.gaps = gaps
     }
 
-    func hasForgotten(_ dot: Dot) -> Bool { dot.actor == actor && dot.timestamp > start && dot.timestamp < first }
+    func hasForgotten(_ dot: Dot) -> Bool { dot.actor == actor && gaps.contains { $0.contains(dot.timestamp) } }
 }
 
 extension Pull {

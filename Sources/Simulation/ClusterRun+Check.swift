@@ -13,7 +13,7 @@ extension ClusterRun {
     /// Where the member of a part shows something else than the others do, and does not say that it is refused.
     func partDifference(_ machines: [Machine], _ world: World) -> String? {
         guard let partial = world.partialMember, let node = machines[partial].node else { return nil }
-        let refused = machines.compactMap(\.node?.id).flatMap { node.refusals(by: $0).map(\.path) }
+        let refused = machines.compactMap(\.node?.id).flatMap { node.refusals(by: $0).filter { !$0.code.isForNow }.map(\.path) }
         return world.partDifference(Set(refused))
     }
 

@@ -42,9 +42,12 @@ extension Model {
         return writes[write].isRenamed || seen[author][path]?.contains(write) == true && dropped[author][path]?.contains(write) != true
     }
 
-    /// Whether a deletion is dropped by the member of a part, which knows nothing of who counts, as somebody has done who knows.
-    func isFollowed(by node: Int, _ write: Int, at path: String) -> Bool {
-        unawaited.contains(node) && dropped.contains { $0[path]?.contains(write) == true }
+    /// Whether a deletion is dropped by the member of a part, which knows nothing of who counts: as somebody has done who knows, or its own beside
+    /// a later version, to which it says nothing.
+    func isFollowed(by node: Int, _ write: Int, at path: String, beside shown: Set<Dot>) -> Bool {
+        guard unawaited.contains(node) else { return false }
+        let deletion = writes[write].dot
+        return dropped.contains { $0[path]?.contains(write) == true } || nodes[deletion.actor.node] == node && shown.contains { $0 > deletion }
     }
 
     /// Whether somebody whom the horizon did not wait for has deleted a version. Wherever the deletion comes to it takes the version away, and is

@@ -194,7 +194,7 @@ struct Model {
             for index in arrived where version.hasSeen(writes[index].dot) { past.formUnion(everythingBehind(index)) }
             if isBatch {
                 for (index, write) in writes.enumerated()
-                where write.path == path && !past.contains(index) && nodes[write.dot.actor.node] != node && version.hasSeen(write.dot) {
+                where write.path == path && !past.contains(index) && write.dot.actor != version.dot.actor && version.hasSeen(write.dot) {
                     past.formUnion(everythingBehind(index))
                 }
             }
@@ -287,7 +287,7 @@ struct Model {
         let survivors = survivors(of: known)
         let gone = dropsDeletions ? survivors.filter { !shown.contains(writes[$0].dot) && writes[$0].content == .nothing } : WriteSet()
         for index in gone
-        where !everybodyHas(index, at: path, besides: node) && !isToldByItsAuthor(index, at: path) && !isFollowed(by: node, index, at: path) {
+        where !everybodyHas(index, at: path, besides: node) && !isToldByItsAuthor(index, at: path) && !isFollowed(by: node, index, at: path, beside: shown) {
             return "\(path) on node \(node): the deletion \(writes[index].dot) was dropped before all members had it"
         }
         dropped[node][path] = gone

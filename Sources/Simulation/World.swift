@@ -269,7 +269,8 @@ final class World: Sendable {
 
     private static func words(_ register: Register) -> String {
         let versions = register.versions.map { "\($0.dot)\($0.value.isTombstone ? " (a deletion)" : "")" }
-        return "\(versions.joined(separator: ", ")) of what it has seen up to \(register.latest)"
+        let seen = register.context.elements.map { "\(Dot(timestamp: $0.timestamp, actor: $0.actor))" }
+        return "\(versions.joined(separator: ", ")) of what it has seen up to \(seen.joined(separator: ", "))"
     }
 
     /// Where the nodes' files, or what they have of the cluster, differ, for a trace.

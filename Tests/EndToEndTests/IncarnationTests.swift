@@ -7,8 +7,9 @@ struct IncarnationTests {
 
     /// Two nodes, of which the first is put back to before its last writes by `restore`, and then writes on.
     ///
+    /// - Parameter isRestartedAlone: whether it is restarted after its first new write, before it has met anybody.
     /// - Returns: what the first said from its restart on.
-    private func restoreInTheMiddle(_ restore: (_ saved: String, _ data: String) throws -> Void) throws -> String {
+    private func restoreInTheMiddle(isRestartedAlone: Bool = false, _ restore: (_ saved: String, _ data: String) throws -> Void) throws -> String {
         let a = try RunningNode(["--label", "A"])
         let b = try RunningNode(joining: a, label: "B")
         try a.put("/files/both", "first")
@@ -28,6 +29,10 @@ struct IncarnationTests {
         #expect(try a.content("/both") == "first")
         #expect(try a.content("/lost") == nil)
         // Before it hears of what it has forgotten.
+        if isRestartedAlone {
+            try a.put("/files/both", "the first write after the restore")
+            try a.restart()
+        }
         try a.put("/files/both", "written after the restore")
         try a.put("/files/new", "new")
         try a.sync()
@@ -69,8 +74,8 @@ struct IncarnationTests {
     }
 
     /// As a disk image is put back: no inode tells of it. The first peer does.
-    @Test func theSameFilesWithOldContent() throws {
-        let log = try restoreInTheMiddle { saved, data in
+    @Test(arguments: [false, true]) func theSameFilesWithOldContent(isRestartedAlone: Bool) throws {
+        let log = try restoreInTheMiddle(isRestartedAlone: isRestartedAlone) { saved, data in
             let name = "/segments/00000001.segment"
             let old = try #require(FileManager.default.contents(atPath: saved + name))
             let file = try #require(FileHandle(forWritingAtPath: data + name))

@@ -52,6 +52,37 @@ struct AuthorshipTests {
         #expect(try database.view.entry(at: path("/old"))?.register?.winner.dot.actor == .numbered(1, incarnation: 10))
     }
 
+    /// The processes before this one may have begun with the old copy already.
+    @Test(arguments: [false, true]) func takesUpAnotherIncarnationForEarlierProcesses(isCollected: Bool) async throws {
+        let disk = FaultyDisk()
+        let time = ManualTime()
+        var database = try FileDatabase.inMemory(disk, time: time)
+        try await database.put("1", at: "/a")
+        let first = try #require(try database.view.entry(at: path("/a"))?.register)
+        let start = database.head.commit.time
+        var beginning = Beginning(gaps: [], files: database.head.commit.files.root, system: database.head.commit.system.root)
+        database.close()
+        for text in ["2", "3", "4"] {
+            database = try FileDatabase.inMemory(disk, time: time)
+            time.advance(by: 1000)
+            let own = database.beginning
+            database.begin(incarnation: 0, after: beginning)
+            try await database.put(text, at: "/a")
+            #expect(database.written.earliestStart == start)
+            beginning.gaps += own.gaps
+            database.close()
+        }
+        database = try FileDatabase.inMemory(disk, time: time)
+        if isCollected { beginning.files = ContentHash(of: .tree, [1]) }
+        database.begin(incarnation: 0, after: beginning)
+        #expect(try await database.takeUp(incarnation: 9) == 1)
+        let register = try #require(try database.view.entry(at: path("/a"))?.register)
+        #expect(register.versions.map(\.dot.actor) == [.numbered(1, incarnation: 9)])
+        #expect(try await database.text(at: "/a") == "4")
+        // Where it is not known any more what had been seen by then, the new name says that its own writes were.
+        #expect(register.winner.past == (isCollected ? VersionVector([Dot(timestamp: start, actor: .numbered(1))]) : first.context))
+    }
+
     @Test func promisesNoTimeThatAWriteComesBefore() async throws {
         let time = ManualTime()
         let database = try FileDatabase.inMemory(time: time)
@@ -66,6 +97,33 @@ struct AuthorshipTests {
         #expect(later > promise)
         try await database.put("3", at: "/a")
         #expect(try #require(database.written.last) > later)
+    }
+
+    /// Those that came on a way on which nobody else has heard of them.
+    @Test func makesUnheardDeletionsAnew() async throws {
+        let time = ManualTime()
+        let database = try FileDatabase.inMemory(time: time)
+        for name in ["heard", "known", "unheard", "late"] { try await database.put("x", at: "/\(name)") }
+        try await database.delete(path("/heard"))
+        let since = database.head.commit.time
+        time.advance(by: 1000)
+        func join(_ deletion: Dot, at name: String) async throws {
+            let register = try #require(try database.view.entry(at: path("/\(name)"))?.register).writing(.tombstone, at: deletion)
+            _ = try await database.join([(path("/\(name)"), register)], into: .files, latest: deletion.timestamp, cause: "test")
+        }
+        try await join(Dot(timestamp: since.next, actor: .numbered(2)), at: "known")
+        try await join(Dot(timestamp: since.next, actor: .numbered(3)), at: "unheard")
+        let horizon = since.next
+        try await join(Dot(timestamp: horizon.next, actor: .numbered(3)), at: "late")
+        let renewed = try await database.renewDeletions(after: since, upTo: horizon) { $0.dot.actor == .numbered(2) }
+        #expect(renewed == 1)
+        let register = try #require(try database.view.entry(at: path("/unheard"))?.register)
+        #expect(register.versions.map(\.value) == [.tombstone])
+        #expect(register.winner.dot.actor == .numbered(1))
+        #expect(register.context.covers(Dot(timestamp: since.next, actor: .numbered(3))))
+        _ = try await database.purge(upTo: horizon)
+        #expect(try database.view.entry(at: path("/unheard"))?.register == register)
+        for name in ["heard", "known"] { #expect(try database.view.entry(at: path("/\(name)"))?.register == nil) }
     }
 
     @Test func purgesWhileOthersWrite() async throws {

@@ -268,6 +268,25 @@ struct HorizonTests {
         #expect(try joined.entry(at: other, in: nodes)?.register == deleted)
     }
 
+    @Test("What another had and let go of long ago goes here, too, and nothing that it never had, or that is later")
+    func following() {
+        func dot(_ time: UInt64, _ node: Int) -> Dot { Dot(timestamp: Timestamp(microseconds: time), actor: .numbered(node)) }
+        func register(_ time: UInt64, _ node: Int) -> Register {
+            Register(Version(dot: dot(time, node), past: VersionVector(), value: .symlink(target: "\(time)")))
+        }
+        let (old, unsent, late, told) = (register(10, 1), register(15, 2), register(40, 4), register(50, 3))
+        let had = old.joined(with: late).context
+        let horizon = Timestamp(microseconds: 30)
+        #expect(old.joined(with: told).following(told, had: had, upTo: horizon) == told)
+        let all = old.joined(with: unsent).joined(with: late).joined(with: told)
+        let left = all.following(told, had: had, upTo: horizon)
+        #expect(left?.versions.map(\.dot) == [dot(15, 2), dot(40, 4), dot(50, 3)])
+        #expect(left?.context == all.context)
+        #expect(left?.following(told, had: had, upTo: horizon) == nil)
+        // One that shows nothing of what it tells takes nothing away.
+        #expect(old.following(told, had: had, upTo: horizon) == nil)
+    }
+
     @Test("What is named anew on an old copy stands as it stood: a deletion over a loser is still over it")
     func renaming() {
         let (own, other) = (Actor.numbered(1), Actor.numbered(2))

@@ -27,20 +27,24 @@ struct PullTests {
         let path = TreePath.root.appending("a")
         // It may have taken up a fresh incarnation since it showed the state that is pulled.
         let fresh = KnownWrites(
-            actor: Actor(node: author.node, incarnation: 7), start: Timestamp(microseconds: 5), first: Timestamp(microseconds: 6))
+            actor: Actor(node: author.node, incarnation: 7), gaps: [WriteGap(start: Timestamp(microseconds: 5), first: Timestamp(microseconds: 6))])
         func pull(_ register: Register, knows: KnownWrites?) throws {
             var pull = Pull(horizon: Timestamp(microseconds: 100))
             (pull.peer, pull.peerKnows) = (author.node, knows.map { [$0, fresh] } ?? [])
             try pull.add(register, at: path, local: here)
         }
-        let knows = KnownWrites(actor: author, start: dot(1).timestamp, first: dot(3).timestamp)
+        func gaps(_ times: (UInt64, UInt64)...) -> KnownWrites {
+            KnownWrites(actor: author, gaps: times.map { WriteGap(start: dot($0.0).timestamp, first: dot($0.1).timestamp) })
+        }
         let once = copy.writing(.tombstone, at: dot(3))
         let twice = once.writing(.directory, at: dot(4))
         #expect(throws: PullError.self) { try pull(once, knows: nil) }
-        #expect(throws: PullError.self) { try pull(twice, knows: knows) }
+        #expect(throws: PullError.self) { try pull(twice, knows: gaps((1, 3))) }
+        // Nor is what it made over that after a restart.
+        #expect(throws: PullError.self) { try pull(twice, knows: gaps((1, 3), (4, 9))) }
         // What it has made over what it knows is taken.
-        try pull(here.writing(.directory, at: dot(4)), knows: KnownWrites(actor: author, start: dot(2).timestamp, first: dot(4).timestamp))
-        try pull(here.writing(.directory, at: dot(4)), knows: KnownWrites(actor: author, start: dot(1).timestamp, first: dot(2).timestamp))
+        try pull(here.writing(.directory, at: dot(4)), knows: gaps((2, 4)))
+        try pull(here.writing(.directory, at: dot(4)), knows: gaps((1, 2)))
     }
 
     /// With its data the author's clock may have been put back, so that it has written before and after what it forgot.
@@ -56,6 +60,14 @@ struct PullTests {
         #expect(!own.areForgotten)
         own.look(at: forgotten, over: copy.writing(.tombstone, at: dot(2)), purgedUpTo: .zero)
         #expect(own.areForgotten)
+        // Between the processes before this one, whatever has been written over it since.
+        for (gap, isForgotten) in [((2, 5), false), ((4, 6), true), ((5, 6), false)] as [((UInt64, UInt64), Bool)] {
+            let gaps = [WriteGap(start: dot(gap.0).timestamp, first: dot(gap.1).timestamp)]
+            var own = OwnWrites(of: author, after: dot(8).timestamp, gaps: gaps)
+            own.look(at: forgotten, over: copy.writing(.tombstone, at: dot(9)), purgedUpTo: .zero)
+            #expect(own.areForgotten == isForgotten)
+            #expect(own.earliest == nil)
+        }
     }
 
     static func hashes(_ requests: [Pull.Request]) -> [ContentHash] { requests.flatMap(\.hashes) }

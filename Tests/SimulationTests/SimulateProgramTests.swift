@@ -40,7 +40,8 @@ struct SimulateProgramTests {
     /// The first ones of a row, and such as once failed. What a seed stands for changes with the world; bugs that seeds have found are planted
     /// by `scripts/test-planted`.
     @Test(arguments: ["1", "2", "1090", "1254", "1611", "1736", "2079", "2267", "2741", "3383", "3469", "3486", "3967", "3991", "4393", "5071", "5883", "6406", "7211", "7727", "7765", "8055", "8356", "8443", "9225", "9519",
-                      "9768", "10743", "10794", "11008", "20034", "20588", "30112", "11366", "14679"])
+                      "9768", "10743", "10794", "11008", "20034", "20588", "30112", "11366", "14679", "15857", "16846", "17081", "17927",
+                      "18732", "18943", "25622", "25845", "25874", "26566"])
     func nothingIsWrong(seed: String) async throws {
         let run = try await simulate(["--seed", seed])
         #expect(run.status == 0, Comment(rawValue: String(run.output.suffix(2000))))
