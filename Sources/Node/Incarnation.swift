@@ -101,10 +101,12 @@ struct Incarnation: Codable, Sendable, Equatable {
         } else if !isNew {
             finding.reason = "the data directory does not say which incarnation it is of"
         }
-        if finding.reason != nil { finding.incarnation.number = fresh(after: finding.incarnation.number, randomness) }
+        if finding.reason != nil {
+            finding.incarnation.number = fresh(after: finding.incarnation.number, randomness)
+            finding.incarnation.lone = nil
+        }
         finding.incarnation.key = key
         finding.incarnation.segment = segment
-        if finding.reason != nil { finding.incarnation.lone = nil }
         if let beginning {
             if finding.incarnation.lone?.add(beginning) == nil { finding.incarnation.lone = Lone(beginning) }
         }
