@@ -1,7 +1,6 @@
 import Causality
 import Content
 import Merkle
-import Objects
 import Platform
 import Synchronization
 
@@ -125,22 +124,25 @@ extension FileDatabase {
     @discardableResult
     public func takeUp(incarnation: UInt32) async throws -> Int {
         let opened = self.opened.withLock { $0 }
+        // From outside: a draft that failed leaves the new name behind.
+        let old = written
         return try await write { draft in
-            let old = draft.authorship
-            var renamed = 0
-            let current = try Tree.allCases.map { ($0, try draft.settled($0)) }
-            draft.takeUp(incarnation: incarnation)
-            for (tree, subtree) in current {
-                var written: [TreeDifference]
-                var base = VersionVector()
-                do {
-                    written = try FileDatabase.written(by: old, from: Subtree(root: opened[tree], aggregates: .zero), to: subtree, in: draft.nodes)
-                } catch let error as StoreError where error.code == .missing {
-                    // What was there then has been collected. Then the new names say only that they have seen what this node had written by then.
-                    base = VersionVector([Dot(timestamp: old.earliestStart, actor: old.actor)])
-                    written = try FileDatabase.written(by: old, from: .empty, to: subtree, in: draft.nodes)
+            var written: [(tree: Tree, differences: [TreeDifference], base: VersionVector)] = []
+            for tree in Tree.allCases {
+                let current = try draft.settled(tree)
+                let past = Subtree(root: opened[tree], aggregates: .zero)
+                if let differences = try? FileDatabase.written(by: old, from: past, to: current, in: draft.nodes) {
+                    written.append((tree, differences, VersionVector()))
+                } else {
+                    // What was there then is not here any more. Then the new names say only that they have seen what this node had written by then.
+                    let base = VersionVector([Dot(timestamp: old.earliestStart, actor: old.actor)])
+                    written.append((tree, try FileDatabase.written(by: old, from: .empty, to: current, in: draft.nodes), base))
                 }
-                for difference in written {
+            }
+            draft.takeUp(incarnation: incarnation)
+            var renamed = 0
+            for (tree, differences, base) in written {
+                for difference in differences {
                     let base = difference.before?.context ?? base
                     let register = difference.after?.renamed(old.actor, since: old.earliestStart, over: base) { draft.nextDot() }
                     draft.set(difference.path, to: register, in: tree)

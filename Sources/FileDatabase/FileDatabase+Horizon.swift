@@ -121,7 +121,7 @@ extension FileDatabase {
         return found.isEmpty ? 0 : try await renew(found.keys.sorted()) { path, version in found[path]?.contains(version.dot) == true }
     }
 
-    /// A path at which another node, an old copy of itself, has lost something.
+    /// A path at which something is gone at another node: an old copy of itself has lost it, or it was deleted long ago.
     public struct Loss: Sendable {
         public var path: TreePath
         /// What the other has there now,

@@ -8,18 +8,17 @@ extension FileDatabase {
     /// a part of it in one commit, with `join`. Blocks.
     ///
     /// The tree's nodes are stored and not durable; whoever puts it together keeps its root.
-    /// - Parameter dropped: up to which deletions have been dropped where the registers come from.
     /// - Returns: the tree with the registers.
-    public func stage(
-        _ registers: [(path: TreePath, register: Register)], onto tree: Subtree, shedding dropped: Timestamp = .zero
-    ) throws -> Subtree {
+    public func stage(_ registers: [(path: TreePath, register: Register)], onto tree: Subtree) throws -> Subtree {
         var losses: [Loss] = []
-        return try stage(registers, onto: tree, shedding: dropped, losses: &losses)
+        return try stage(registers, onto: tree, shedding: .zero, losses: &losses)
     }
 
     /// The same, of a tree that another has told of before.
     ///
-    /// - Parameter losses: gets where something is gone there, though nothing of what stands there now has seen it.
+    /// - Parameters:
+    ///   - dropped: up to which deletions have been dropped where the registers come from.
+    ///   - losses: gets where something is gone there, though nothing of what stands there now has seen it.
     public func stage(
         _ registers: [(path: TreePath, register: Register)], onto tree: Subtree, shedding dropped: Timestamp, losses: inout [Loss]
     ) throws -> Subtree {

@@ -73,7 +73,7 @@ private func addStatusRoutes(to routes: inout Routes) {
         let caughtUp = try fields.requiredInteger("caught_up", in: 0...Int.max)
         let seen = try fields.integers("seen", in: 0...Int.max) ?? [:]
         try fields.finish()
-        try call.node.acknowledge(UInt64(clock), seen: seen.mapValues { UInt64($0) }, caughtUp: UInt64(caughtUp), from: call.principal)
+        try await call.node.acknowledge(UInt64(clock), seen: seen.mapValues { UInt64($0) }, caughtUp: UInt64(caughtUp), from: call.principal)
         return .json { json in json.object { _ in } }
     }
 }

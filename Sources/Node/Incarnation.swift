@@ -46,11 +46,23 @@ struct Incarnation: Codable, Sendable, Equatable {
             gaps = (gaps + new.gaps).suffix(Lone.maximumGaps)
         }
 
-        /// Those before the last one; nil if there are none.
-        var earlier: Beginning? {
-            guard gaps.count > 1, gaps.allSatisfy({ $0.count == 2 }), let files = ContentHash(files), let system = ContentHash(system) else { return nil }
-            let earlier = gaps.dropLast().map { WriteGap(start: Timestamp(rawValue: $0[0]), first: Timestamp(rawValue: $0[1])) }
-            return Beginning(gaps: earlier, files: files, system: system)
+        /// Says that the last process has written by an earlier time than it began with: its clock was set back.
+        mutating func setBack(to time: Timestamp) {
+            guard let last = gaps.last, last.count == 2 else { return }
+            gaps[gaps.count - 1][1] = max(last[0] + 1, min(last[1], time.rawValue))
+        }
+
+        /// All of them but so many at the end; nil if there are none, or the file makes no sense.
+        func beginning(but count: Int) -> Beginning? {
+            let gaps = gaps.dropLast(count)
+            guard !gaps.isEmpty, let files = ContentHash(files), let system = ContentHash(system) else { return nil }
+            var before = UInt64(0)
+            for gap in gaps {
+                guard gap.count == 2, before < gap[0], gap[0] < gap[1], gap[1] <= Timestamp.latestAllowed.rawValue else { return nil }
+                before = gap[0]
+            }
+            let known = gaps.map { WriteGap(start: Timestamp(rawValue: $0[0]), first: Timestamp(rawValue: $0[1])) }
+            return Beginning(gaps: known, files: files, system: system)
         }
     }
 
@@ -60,6 +72,8 @@ struct Incarnation: Codable, Sendable, Equatable {
     /// What was found at a start.
     struct Finding: Sendable {
         var incarnation: Incarnation
+        /// How the processes before this one began that met no peer.
+        var earlier: Beginning?
         /// Why it is a fresh one, in words; nil if it goes on.
         var reason: String?
         /// Whether the log was exchanged and the rest of the directory was not, so that nothing else in it can be relied on.
@@ -107,9 +121,8 @@ struct Incarnation: Codable, Sendable, Equatable {
         }
         finding.incarnation.key = key
         finding.incarnation.segment = segment
-        if let beginning {
-            if finding.incarnation.lone?.add(beginning) == nil { finding.incarnation.lone = Lone(beginning) }
-        }
+        if let beginning, finding.incarnation.lone?.add(beginning) == nil { finding.incarnation.lone = Lone(beginning) }
+        finding.earlier = finding.incarnation.lone?.beginning(but: beginning == nil ? 0 : 1)
         if finding.incarnation != known {
             do {
                 try finding.incarnation.write(in: directory)
@@ -136,6 +149,9 @@ struct Incarnation: Codable, Sendable, Equatable {
             incarnation.lone = nil
         }
     }
+
+    /// Writes down that the clock was set back before a peer was met; durable on return.
+    static func noteSetBack(to time: Timestamp, in directory: String) throws { try change(in: directory) { $0.lone?.setBack(to: time) } }
 
     /// Writes down that a peer has been met; durable on return.
     static func noteMet(in directory: String) throws { try change(in: directory) { $0.lone = nil } }

@@ -71,6 +71,7 @@ extension Node {
             case .follow:
                 logger.notice("following a peer's clock", metadata: ["peer": "\(link.name)", "offset_us": "\(offset)"])
                 clock.follow(estimate, of: link.nodeID, peerIsSettled: peerIsSettled)
+                if offset < 0 { await noteSetBack() }
                 // What was known of other clocks was known by the old time.
                 callers.withLock { $0 = [:] }
             case .wait(let reason): try await wait(for: link, reason, deadline)

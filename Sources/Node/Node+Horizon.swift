@@ -112,7 +112,7 @@ extension Node {
     /// Takes note of what a full member has that has just pushed all of it: nobody can connect to it and ask.
     ///
     /// - Parameter clock: all that it wrote up to it was pushed.
-    public func acknowledge(_ clock: UInt64, seen: [String: UInt64], caughtUp: UInt64, from caller: Principal) throws {
+    public func acknowledge(_ clock: UInt64, seen: [String: UInt64], caughtUp: UInt64, from caller: Principal) async throws {
         guard caller.isTrusted, let node = caller.node else {
             throw NodeError(.forbidden, "only full members tell what they have")
         }
@@ -121,6 +121,7 @@ extension Node {
         let latest = latestAccepted
         noteJoined(node, min(Timestamp(rawValue: clock), latest), Acknowledgement(
             seen: SeenVector(encoded: seen), caughtUp: min(Timestamp(rawValue: caughtUp), latest)))
+        await noteMet()
     }
 
     /// Takes note that this node has just been let into a cluster.
@@ -191,7 +192,10 @@ extension Node {
         guard horizon > followed.withLock({ $0 }), try known().caughtUp >= horizon else { return }
         let (isAwaited, hasUnheard) = (try isAwaited(), try hasUnheard())
         // Others may lack deletions: they are made anew. By a clock that may still be set nothing is.
-        if !isAwaited || hasUnheard, !clock.isSettled { return }
+        if !isAwaited || hasUnheard, !clock.isSettled {
+            let earliest = try await database.threads.run { [database] in try database.earliestTombstone(after: .zero) }
+            if let earliest, earliest <= horizon { return }
+        }
         var renewed = isAwaited ? 0 : try await database.renewDeletions(of: id, upTo: horizon)
         if hasUnheard {
             let told = try othersListed()

@@ -45,15 +45,28 @@ extension Node {
         }
     }
 
+    /// What this process writes from now on may be earlier than it began.
+    func noteSetBack() async {
+        guard isLone.withLock({ $0 }) else { return }
+        let now = Timestamp(microseconds: database.now)
+        await change("that the clock was set back") { try Incarnation.noteSetBack(to: now, in: $0) }
+    }
+
     /// A peer has shown all that it has, and it was no news what this node had written: its log is no old copy, as far as can be told.
     func noteMet() async {
         guard isLone.withLock({ $0 }) else { return }
+        if await change("that a peer was met", { try Incarnation.noteMet(in: $0) }) { isLone.withLock { $0 = false } }
+    }
+
+    /// - Returns: whether it is written down. A full disk is no reason not to sync, and to go on watching does no harm.
+    @discardableResult
+    private func change(_ what: String, _ body: @escaping @Sendable (_ directory: String) throws -> Void) async -> Bool {
         do {
-            try await database.threads.run { [directory = database.directory] in try Incarnation.noteMet(in: directory) }
-            isLone.withLock { $0 = false }
+            try await database.threads.run { [directory = database.directory] in try body(directory) }
+            return true
         } catch {
-            // A full disk is no reason not to sync, and to go on watching does no harm.
-            logger.debug("cannot write down that a peer was met", metadata: ["reason": "\(Node.words(error))"])
+            logger.debug("cannot write down \(what)", metadata: ["reason": "\(Node.words(error))"])
+            return false
         }
     }
 

@@ -50,7 +50,7 @@ extension Node {
     ) async throws -> ScopedState {
         guard let all = answer.all else {
             var left = try await forget(answer.forgotten, of: known, upTo: answer.horizon)
-            if tree == .files, !answer.losses.isEmpty {
+            if !answer.losses.isEmpty {
                 let gone = try await database.follow(answer.losses, upTo: answer.horizon)
                 if !gone.isEmpty { left = try await setTold(gone, in: left) }
             }

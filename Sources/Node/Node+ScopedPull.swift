@@ -90,7 +90,7 @@ extension Node {
         }
         func ask(_ shared: SharedRegisters?) async throws -> ScopedAnswer {
             let response = try await send(.post, ScopedAnswer.path(of: tree, scope, prefixes: shared != nil), to: link, body: request.bytes)
-            return try await stage(response, onto: known ?? .empty, rules, scope, shared, link)
+            return try await stage(response, of: tree, onto: known ?? .empty, rules, scope, shared, link)
         }
         let answer: ScopedAnswer
         do {
@@ -124,7 +124,7 @@ extension Node {
         }
         let latest = session.pull.withLock { $0.latest }
         let cause = "sync with \(link.name)"
-        let dropped = tree == .files ? droppedElsewhere() : .zero
+        let dropped = try follows(tree, link) ? droppedElsewhere() : .zero
         let result = count <= Node.maximumSingleChanges
             ? try await database.join(single, into: tree, latest: latest, shedding: dropped, cause: cause)
             : try await database.join(staged.root, into: tree, latest: latest, shedding: dropped, cause: cause)
@@ -141,13 +141,16 @@ extension Node {
     /// Up to which any peer that this node sees a part of has dropped deletions: all of them do so in time, and none tells of one anew.
     private func droppedElsewhere() -> Timestamp { allLinks().map { $0.state.withLock(\.horizon) }.max() ?? .zero }
 
+    /// Whether this node lets go of what the peer has let go of. A full member does so by itself.
+    private func follows(_ tree: Tree, _ link: PeerLink) throws -> Bool { try tree == .files && isVetted(at: link) }
+
     /// Puts the records of an answer into a tree beside the node's own. They are taken as fast as they come, so that the peer does not
     /// wait; the content follows.
     ///
     /// - Parameter shared: what the records may be packed after.
     /// - Throws: `PrefixMismatch` if the peer packed them after something else.
     private func stage(
-        _ response: TransportResponse, onto tree: Subtree, _ rules: RuleSet, _ scope: ScopeInfo, _ shared: SharedRegisters?, _ link: PeerLink
+        _ response: TransportResponse, of kind: Tree, onto tree: Subtree, _ rules: RuleSet, _ scope: ScopeInfo, _ shared: SharedRegisters?, _ link: PeerLink
     ) async throws -> ScopedAnswer {
         var reader = ChangeReader(head: .cursor)
         var staged = tree
@@ -157,7 +160,8 @@ extension Node {
         func settle() async throws {
             let (base, other, batch) = (staged, reader.isWhole ? all : nil, waiting)
             waiting = []
-            let dropped = reader.horizon == .zero ? .zero : max(reader.horizon, droppedElsewhere())
+            let isFollowing = try follows(kind, link) && reader.horizon > .zero
+            let dropped = isFollowing ? max(reader.horizon, droppedElsewhere()) : .zero
             let found: [FileDatabase.Loss]
             (staged, all, found) = try await database.threads.run { [database] in
                 var losses: [FileDatabase.Loss] = []
@@ -165,7 +169,7 @@ extension Node {
                 return (staged, try other.map { try database.stage(batch, onto: $0) }, losses)
             }
             // Where everything is told, the two are compared as a whole.
-            if reader.isWhole || reader.horizon == .zero { return }
+            if reader.isWhole || !isFollowing { return }
             losses += found.prefix(Node.maximumLosses + 1 - losses.count)
         }
         func take(_ records: [UInt8]) async throws {
@@ -251,7 +255,7 @@ extension Node {
         request.write([UInt8]())
         request.write(0)
         let response = try await send(.post, ScopedAnswer.path(of: .system, told), to: link, body: request.bytes)
-        let answer = try await stage(response, onto: .empty, .everything, told, nil, link)
+        let answer = try await stage(response, of: .system, onto: .empty, .everything, told, nil, link)
         let (cursor, staged) = (answer.cursor, answer.tree)
         let session = ContentSession(node: self, link: link, tree: Tree.system.rawValue, cursor: cursor, horizon: latestAccepted)
         let view = database.view

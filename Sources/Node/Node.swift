@@ -142,7 +142,7 @@ public final class Node: Sendable {
         let isFull = cluster.members.count > 1 && cluster.members[key.id].map { $0.syncPaths == nil } == true
         let life = try Incarnation.find(
             in: options.directory, isNew: isNew, loss: loss, beginning: isFull ? database.beginning : nil, randomness: options.randomness)
-        database.begin(incarnation: life.incarnation.number, after: life.incarnation.lone?.earlier)
+        database.begin(incarnation: life.incarnation.number, after: life.earlier)
         isLone = Mutex(life.incarnation.lone != nil)
         // A life that is forgotten may have shown all of it.
         if life.reason != nil { try local.noteShown(upTo: database.head.commit.time) }

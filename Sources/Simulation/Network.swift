@@ -253,7 +253,8 @@ final class Network: Sendable {
     }
 
     private func waitInVain(_ timeout: UInt64) async throws {
-        let end = scheduler.now + timeout
+        // No request holds up the next ones for longer.
+        let end = scheduler.now + min(timeout, 300_000_000)
         state.withLock { $0.silentUntil = max($0.silentUntil, end) }
         try await scheduler.wait(timeout)
     }
