@@ -193,9 +193,10 @@ struct Model {
             var past = known
             for index in arrived where version.hasSeen(writes[index].dot) { past.formUnion(everythingBehind(index)) }
             if isBatch {
-                for (index, write) in writes.enumerated()
-                where write.path == path && !past.contains(index) && write.dot.actor != version.dot.actor && version.hasSeen(write.dot) {
-                    past.formUnion(everythingBehind(index))
+                for (index, write) in writes.enumerated() where write.path == path && !past.contains(index) && version.hasSeen(write.dot) {
+                    // Its own of an earlier name may have come back, too; but where it writes those anew, they did not come with the rest.
+                    let isForeign = nodes[write.dot.actor.node] != node || occasion == .ordinary && write.dot.actor != version.dot.actor
+                    if isForeign { past.formUnion(everythingBehind(index)) }
                 }
             }
             let index = writes.count
@@ -209,7 +210,11 @@ struct Model {
                 hides = shown.contains(writes[hidden].dot) && (hidesFile || version.content.rank != 1)
             }
             var replaced = replaced(by: version.content, over: past, as: intent, hidesFile: hides)
-            let former = occasion == .ordinary ? nil : writtenBefore(version, shown, shownBefore, by: occasion)
+            var former = occasion == .ordinary ? nil : writtenBefore(version, shown, shownBefore, by: occasion)
+            if former == nil, isBatch, occasion == .startingOver {
+                // It may have come by the same commit, before the node started over.
+                former = writtenBefore(version, shown, WriteSet(writes.indices.filter { writes[$0].path == path }), by: occasion)
+            }
             if let old = former {
                 past = everythingBehind(old)
                 // What it was made over is under the new name, too, where that has got one.
