@@ -13,3 +13,18 @@ public struct WriteGap: Sendable, Hashable {
 
     public func contains(_ timestamp: Timestamp) -> Bool { timestamp > start && timestamp < first }
 }
+
+/// As a pair: the timestamps of `start` and `first`.
+extension WriteGap: Codable {
+    public init(from decoder: any Decoder) throws {
+        var pair = try decoder.unkeyedContainer()
+        start = Timestamp(rawValue: try pair.decode(UInt64.self))
+        first = Timestamp(rawValue: try pair.decode(UInt64.self))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var pair = encoder.unkeyedContainer()
+        try pair.encode(start.rawValue)
+        try pair.encode(first.rawValue)
+    }
+}

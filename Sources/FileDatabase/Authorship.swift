@@ -51,13 +51,6 @@ public struct Beginning: Sendable, Hashable {
     public init(gaps: [WriteGap], files: ContentHash, system: ContentHash) {
         (self.gaps, self.files, self.system) = (gaps, files, system)
     }
-
-    subscript(tree: Tree) -> ContentHash {
-        switch tree {
-        case .files: files
-        case .system: system
-        }
-    }
 }
 
 /// What the database has promised of the times of its coming writes.
@@ -114,7 +107,7 @@ extension FileDatabase {
             authorship.actor.incarnation = incarnation
             if let earlier { authorship.earlier = earlier.gaps }
         }
-        if let earlier { opened.withLock { $0 = earlier } }
+        if let earlier { opened.withLock { $0 = [.files: earlier.files, .system: earlier.system] } }
     }
 
     /// Takes up a fresh incarnation, because this process runs on an old copy of its log: others know writes in its name that
@@ -130,7 +123,7 @@ extension FileDatabase {
             var written: [(tree: Tree, differences: [TreeDifference], base: VersionVector)] = []
             for tree in Tree.allCases {
                 let current = try draft.settled(tree)
-                let past = Subtree(root: opened[tree], aggregates: .zero)
+                let past = opened[tree].map { Subtree(root: $0, aggregates: .zero) } ?? .empty
                 if let differences = try? FileDatabase.written(by: old, from: past, to: current, in: draft.nodes) {
                     written.append((tree, differences, VersionVector()))
                 } else {

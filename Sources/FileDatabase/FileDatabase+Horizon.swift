@@ -80,45 +80,30 @@ extension FileDatabase {
         }
     }
 
-    /// Makes a node's deletions up to a time anew, in one commit, so that dropping them does not bring back elsewhere what they deleted.
-    /// - Returns: at how many paths there were any.
-    public func renewDeletions(of node: NodeID, upTo horizon: Timestamp) async throws -> Int {
-        @Sendable func isOld(_ version: Version) -> Bool {
-            version.value.isTombstone && version.dot.timestamp <= horizon && version.dot.actor.node == node
-        }
-        let base = head.commit.files
-        let paths = try await threads.run { [nodes] in
-            try asDatabaseErrors { try base.tombstones(in: nodes, where: isOld) }
-        }
-        return paths.isEmpty ? 0 : try await renew(paths) { _, version in isOld(version) }
-    }
-
-    /// The same of whatever deletions up to a time were not here yet at another: they came by a way on which nobody else has heard of them.
+    /// Makes deletions up to a time anew, in one commit, so that dropping them does not bring back elsewhere what they deleted.
     ///
     /// - Parameters:
-    ///   - since: up to when others have all that was here. Where what was here then is not known any more, nothing was.
-    ///   - isKnown: whether others have a deletion in any case.
+    ///   - since: those that were here at that time stay as they are; nil if none was. Nor was any where what was here then is not known any more.
+    ///   - isMeant: whether others may lack a deletion.
+    /// - Returns: at how many paths there were any.
     public func renewDeletions(
-        after since: Timestamp, upTo horizon: Timestamp, unless isKnown: @escaping @Sendable (Version) -> Bool
+        upTo horizon: Timestamp, after since: Timestamp? = nil, where isMeant: @escaping @Sendable (Version) -> Bool
     ) async throws -> Int {
+        @Sendable func isOld(_ version: Version) -> Bool {
+            version.value.isTombstone && version.dot.timestamp <= horizon && isMeant(version)
+        }
         let base = head.commit.files
-        let found = try await threads.run { [self] in
-            let past = try files(at: since).flatMap { $0.isExact ? $0.files : nil }
+        let known = try await threads.run { [self] in
+            let past = try since.flatMap { try files(at: $0) }.flatMap { $0.isExact ? $0.files : nil }
             return try asDatabaseErrors {
-                var found: [TreePath: Set<Dot>] = [:]
-                func isMeant(_ version: Version) -> Bool {
-                    version.value.isTombstone && version.dot.timestamp <= horizon && !isKnown(version)
+                var known: [TreePath: VersionVector] = [:]
+                for path in try base.tombstones(in: nodes, where: isOld) {
+                    known[path] = try past?.entry(at: path, in: nodes)?.register?.context ?? VersionVector()
                 }
-                for path in try base.tombstones(in: nodes, where: isMeant) {
-                    let had = try past?.entry(at: path, in: nodes)?.register?.context
-                    let versions = try base.entry(at: path, in: nodes)?.register?.versions ?? []
-                    let dots = versions.filter { isMeant($0) && had?.covers($0.dot) != true }.map(\.dot)
-                    if !dots.isEmpty { found[path] = Set(dots) }
-                }
-                return found
+                return known
             }
         }
-        return found.isEmpty ? 0 : try await renew(found.keys.sorted()) { path, version in found[path]?.contains(version.dot) == true }
+        return known.isEmpty ? 0 : try await renew(known.keys.sorted()) { path, version in isOld(version) && known[path]?.covers(version.dot) == false }
     }
 
     /// A path at which something is gone at another node: an old copy of itself has lost it, or it was deleted long ago.

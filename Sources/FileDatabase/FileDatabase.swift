@@ -45,8 +45,8 @@ public final class FileDatabase: Sendable {
     /// Deletions up to here have been dropped.
     let purgedUpTo = Mutex(Timestamp.zero)
     let promises = Mutex(Promises())
-    /// The state that this process began with, or one before it: what has been written since may have to be named anew.
-    let opened: Mutex<Beginning>
+    /// The roots that this process began with, or one before it: what has been written since may have to be named anew.
+    let opened: Mutex<[Tree: ContentHash]>
     /// Why the state that this process began with may not be the last that was acknowledged, in words; nil if it is.
     ///
     /// Then writes were lost here that others may have seen, and this node must go on as another actor.
@@ -113,7 +113,7 @@ public final class FileDatabase: Sendable {
             _ = try store.sweep(before: store.startOfCollection(), except: Marks(), removes: true) { _ in }
         }
         current = Mutex(Current(head, holds))
-        opened = Mutex(Beginning(gaps: [], files: head.commit.files.root, system: head.commit.system.root))
+        opened = Mutex([.files: head.commit.files.root, .system: head.commit.system.root])
         lostHead = isLost
         authorship = Mutex(Authorship(actor: actor, start: head.commit.time))
         self.history = try HistoryIndex(table: history, nodes: nodes, store: store, isInline: threads.isInline)

@@ -26,43 +26,40 @@ struct Incarnation: Codable, Sendable, Equatable {
         /// The oldest of more are given up.
         private static let maximumGaps = 32
 
-        /// Of each, the last write in the log when it began, and a time that all of its own are later than.
-        private var gaps: [[UInt64]]
+        /// One for each, ascending.
+        private var gaps: [WriteGap]
         /// What was there when the first one began: roots.
         private var files: String
         private var system: String
 
         init(_ beginning: Beginning) {
-            gaps = beginning.gaps.map { [$0.start.rawValue, $0.first.rawValue] }
+            gaps = beginning.gaps
             (files, system) = (beginning.files.description, beginning.system.description)
         }
 
         /// Takes the next process in.
         mutating func add(_ next: Beginning) {
-            let new = Lone(next)
             // Where nothing was written since, or by a clock that was set back since, the last gap says no more, or what is wrong.
-            if let last = gaps.last, last.count != 2 || new.gaps[0][0] == last[0] || new.gaps[0][0] < last[1] { gaps.removeLast() }
-            if gaps.isEmpty { return self = new }
-            gaps = (gaps + new.gaps).suffix(Lone.maximumGaps)
+            if let last = gaps.last, let new = next.gaps.first, new.start == last.start || new.start < last.first { gaps.removeLast() }
+            if gaps.isEmpty { return self = Lone(next) }
+            gaps = (gaps + next.gaps).suffix(Lone.maximumGaps)
         }
 
-        /// Says that the last process has written by an earlier time than it began with: its clock was set back.
+        /// Says that the last process writes by an earlier time than it began with: its clock was set back.
         mutating func setBack(to time: Timestamp) {
-            guard let last = gaps.last, last.count == 2 else { return }
-            gaps[gaps.count - 1][1] = max(last[0] + 1, min(last[1], time.rawValue))
+            guard let last = gaps.last else { return }
+            gaps[gaps.count - 1].first = max(Timestamp(rawValue: last.start.rawValue + 1), min(last.first, time))
         }
 
         /// All of them but so many at the end; nil if there are none, or the file makes no sense.
         func beginning(but count: Int) -> Beginning? {
-            let gaps = gaps.dropLast(count)
-            guard !gaps.isEmpty, let files = ContentHash(files), let system = ContentHash(system) else { return nil }
-            var before = UInt64(0)
-            for gap in gaps {
-                guard gap.count == 2, before < gap[0], gap[0] < gap[1], gap[1] <= Timestamp.latestAllowed.rawValue else { return nil }
-                before = gap[0]
-            }
-            let known = gaps.map { WriteGap(start: Timestamp(rawValue: $0[0]), first: Timestamp(rawValue: $0[1])) }
-            return Beginning(gaps: known, files: files, system: system)
+            let gaps = Array(gaps.dropLast(count))
+            let starts = [.zero] + gaps.map(\.start)
+            guard !gaps.isEmpty, zip(starts, starts.dropFirst()).allSatisfy({ $0 < $1 }),
+                gaps.allSatisfy({ $0.start < $0.first && $0.first <= .latestAllowed }),
+                let files = ContentHash(files), let system = ContentHash(system)
+            else { return nil }
+            return Beginning(gaps: gaps, files: files, system: system)
         }
     }
 

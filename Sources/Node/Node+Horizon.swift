@@ -196,12 +196,12 @@ extension Node {
             let earliest = try await database.threads.run { [database] in try database.earliestTombstone(after: .zero) }
             if let earliest, earliest <= horizon { return }
         }
-        var renewed = isAwaited ? 0 : try await database.renewDeletions(of: id, upTo: horizon)
+        var renewed = isAwaited ? 0 : try await database.renewDeletions(upTo: horizon) { [id] in $0.dot.actor.node == id }
         if hasUnheard {
             let told = try othersListed()
             let since = told.map { $0[id] }.min() ?? .zero
-            renewed += try await database.renewDeletions(after: since, upTo: horizon) { version in
-                !told.isEmpty && told.allSatisfy { $0[version.dot.actor.node] >= version.dot.timestamp }
+            renewed += try await database.renewDeletions(upTo: horizon, after: since) { version in
+                told.isEmpty || told.contains { $0[version.dot.actor.node] < version.dot.timestamp }
             }
         }
         if renewed > 0 { logger.notice("deleted anew what those who moved the horizon had not heard of", metadata: ["deletions": "\(renewed)"]) }

@@ -41,24 +41,13 @@ public struct NodeStatus: Codable, Sendable {
     public var clock: UInt64?
     public var caughtUp: UInt64?
     public var seen: [String: UInt64]?
-    /// For peers only: which of its own writes it knows.
+    /// For peers only: which of its own writes it may not know.
     public var own: Own?
 
     /// See `KnownWrites`.
     public struct Own: Codable, Sendable {
         public var incarnation: UInt32
-        public var start: UInt64
-        public var first: UInt64
-        /// The same of the node's processes before this one, since it met a peer.
-        public var earlier: [[UInt64]]?
-
-        /// More are not listened to.
-        private static let maximumGaps = 64
-
-        var gaps: [WriteGap] {
-            let earlier = (earlier ?? []).prefix(Own.maximumGaps).filter { $0.count == 2 }
-            return (earlier + [[start, first]]).map { WriteGap(start: Timestamp(rawValue: $0[0]), first: Timestamp(rawValue: $0[1])) }
-        }
+        public var gaps: [WriteGap]
     }
 }
 
@@ -117,9 +106,8 @@ extension Node {
         let (seconds, attoseconds) = uptime.components
         let written = database.written
         let own = NodeStatus.Own(
-            incarnation: written.actor.incarnation, start: written.start.rawValue,
-            first: (written.first ?? Timestamp(microseconds: database.now)).rawValue,
-            earlier: written.earlier.isEmpty ? nil : written.earlier.map { [$0.start.rawValue, $0.first.rawValue] })
+            incarnation: written.actor.incarnation,
+            gaps: written.earlier + [WriteGap(start: written.start, first: written.first ?? Timestamp(microseconds: database.now))])
         return NodeStatus(
             nodeID: id.description, clusterID: try cluster().id, label: label, root: seesAll ? head.commit.files.root.description : nil,
             systemRoot: seesAll ? head.commit.system.root.description : nil, head: seesAll ? head.hash?.description : nil,

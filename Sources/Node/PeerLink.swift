@@ -119,8 +119,12 @@ final class PeerLink: Sendable {
 
         /// The lives of a peer of which it is remembered what it knew.
         private static let maximumLives = 8
+        /// More gaps in one of them are not listened to.
+        private static let maximumGaps = 64
 
         mutating func note(_ known: KnownWrites) {
+            var known = known
+            known.gaps = known.gaps.suffix(State.maximumGaps)
             knows.removeAll { $0.actor == known.actor }
             knows = knows.suffix(State.maximumLives - 1) + [known]
         }

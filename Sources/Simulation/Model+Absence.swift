@@ -32,13 +32,13 @@ extension Model {
     ///
     /// - Parameter listed: those that the horizon has waited for. One that had lapsed by then may have said that it is back before it heard of it.
     mutating func setLapsed(_ nodes: Set<Int>, listed: Set<Int>? = nil) {
-        everLapsed.formUnion(nodes)
-        lapsed = (listed.map { nodes.union(everLapsed.subtracting($0)) } ?? nodes).union(unawaited)
+        for node in nodes { lapsedUntil[node] = writes.count }
+        lapsed = (listed.map { nodes.union(Set(lapsedUntil.keys).subtracting($0)) } ?? nodes).union(unawaited)
     }
 
     /// Whether a deletion is that of a node that nobody waited for, which still has it or has made it anew: others need not keep it.
     func isToldByItsAuthor(_ write: Int, at path: String) -> Bool {
-        guard let author = nodes[writes[write].dot.actor.node], everLapsed.contains(author) else { return false }
+        guard let author = nodes[writes[write].dot.actor.node], lapsedUntil[author] != nil else { return false }
         return writes[write].isRenamed || seen[author][path]?.contains(write) == true && dropped[author][path]?.contains(write) != true
     }
 
@@ -50,11 +50,12 @@ extension Model {
         return dropped.contains { $0[path]?.contains(write) == true } || nodes[deletion.actor.node] == node && shown.contains { $0 > deletion }
     }
 
-    /// Whether somebody whom the horizon did not wait for has deleted a version. Wherever the deletion comes to it takes the version away, and is
-    /// dropped; the version may come back from elsewhere, until the deletion has been made anew.
+    /// Whether somebody has deleted a version whom the horizon did not wait for then. Wherever the deletion comes to it takes the version away, and
+    /// is dropped; the version may come back from elsewhere, until the deletion has been made anew.
     func isDeletedByOneAway(_ write: Int) -> Bool {
-        writes.contains { other in
-            other.content == .nothing && other.replaced.contains(write) && nodes[other.dot.actor.node].map { everLapsed.contains($0) } == true
+        writes.enumerated().contains { index, other in
+            other.content == .nothing && other.replaced.contains(write)
+                && nodes[other.dot.actor.node].map { index < lapsedUntil[$0] ?? 0 } == true
         }
     }
 

@@ -65,8 +65,8 @@ struct Model {
     var restoredAt: [Int: Int] = [:]
     /// Members for which deletions do not wait: they were away for too long.
     var lapsed: Set<Int> = []
-    /// Those of whom that was ever said.
-    var everLapsed: Set<Int> = []
+    /// By node of which that was ever said, how many writes there were when it was last said.
+    var lapsedUntil: [Int: Int] = [:]
     /// What has been asked for and not been answered yet.
     private var intents: [String: Intent] = [:]
     /// Where a request failed in a way that leaves open whether it was done: what is found after a start may be its work.

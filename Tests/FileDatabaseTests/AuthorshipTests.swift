@@ -115,7 +115,7 @@ struct AuthorshipTests {
         try await join(Dot(timestamp: since.next, actor: .numbered(3)), at: "unheard")
         let horizon = since.next
         try await join(Dot(timestamp: horizon.next, actor: .numbered(3)), at: "late")
-        let renewed = try await database.renewDeletions(after: since, upTo: horizon) { $0.dot.actor == .numbered(2) }
+        let renewed = try await database.renewDeletions(upTo: horizon, after: since) { $0.dot.actor != .numbered(2) }
         #expect(renewed == 1)
         let register = try #require(try database.view.entry(at: path("/unheard"))?.register)
         #expect(register.versions.map(\.value) == [.tombstone])

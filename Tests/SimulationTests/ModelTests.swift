@@ -183,6 +183,92 @@ struct ModelTests {
         #expect(model.observe([shown(first, "a"), shown(new, "c", sees: true)], winner: new, at: "/f", on: 1, by: .startingOver) == nil)
     }
 
+    @Test func `A member of a part drops a deletion as others have, and its own beside what came later`() {
+        var model = Model(nodeCount: 3, dropsDeletions: true, partialMember: 1)
+        for (index, node) in nodes.enumerated() { model.name(index, node) }
+        func gone(_ dot: Dot) -> Model.Shown { Model.Shown(dot: dot, content: .nothing, hasSeen: { _ in false }) }
+        let (deletion, own, later) = (dot(1, by: 0), dot(2, by: 1), dot(3, by: 0))
+        for node in 0...1 { #expect(model.observe([gone(deletion)], winner: deletion, at: "/f", on: node) == nil) }
+        var early = model
+        #expect(early.observe([], winner: nil, at: "/f", on: 1)?.contains("before all members had it") == true)
+        model.setLapsed([2])
+        #expect(model.observe([], winner: nil, at: "/f", on: 0) == nil)
+        // It is not told who counts.
+        model.setLapsed([])
+        #expect(model.observe([], winner: nil, at: "/f", on: 1) == nil)
+        #expect(model.observe([gone(own)], winner: own, at: "/g", on: 1) == nil)
+        var alone = model
+        #expect(alone.observe([], winner: nil, at: "/g", on: 1)?.contains("before all members had it") == true)
+        for node in 0...1 { #expect(model.observe([shown(later, "a")], winner: later, at: "/g", on: node) == nil) }
+    }
+
+    @Test func `What one deleted that was away may go and come back, and nothing that it deletes later`() {
+        for isAway in [true, false] {
+            var model = Model(nodeCount: 2, dropsDeletions: true)
+            for (index, node) in nodes.enumerated() { model.name(index, node) }
+            let (file, deletion) = (dot(1, by: 0), dot(2, by: 1))
+            for node in 0...1 { #expect(model.observe([shown(file, "a")], winner: file, at: "/f", on: node) == nil) }
+            if !isAway { model.setLapsed([1]) }
+            let gone = Model.Shown(dot: deletion, content: .nothing, hasSeen: { _ in true })
+            #expect(model.observe([gone], winner: deletion, at: "/f", on: 1) == nil)
+            if isAway { model.setLapsed([1]) }
+            model.setLapsed([])
+            #expect((model.observe([], winner: nil, at: "/f", on: 0) == nil) == isAway)
+            #expect(model.observe([shown(file, "a")], winner: file, at: "/f", on: 0) == nil)
+        }
+    }
+
+    @Test func `A deletion that another makes anew replaces that one, and not what stands beside it`() {
+        for occasion in [Model.Occasion.renaming, .ordinary] {
+            var model = Model(nodeCount: 2, dropsDeletions: true)
+            for (index, node) in nodes.enumerated() { model.name(index, node) }
+            let (deletion, file, anew) = (dot(1, by: 1), dot(2, by: 0), dot(3, by: 0))
+            func gone(_ dot: Dot) -> Model.Shown { Model.Shown(dot: dot, content: .nothing, hasSeen: { _ in false }) }
+            #expect(model.observe([gone(deletion)], winner: deletion, at: "/f", on: 1) == nil)
+            #expect(model.observe([shown(file, "a")], winner: file, at: "/f", on: 0) == nil)
+            #expect(model.observe([gone(deletion), shown(file, "a")], winner: file, at: "/f", on: 0) == nil)
+            let finding = model.observe([shown(file, "a"), gone(anew)], winner: file, at: "/f", on: 0, by: occasion)
+            #expect((finding == nil) == (occasion == .renaming))
+        }
+    }
+
+    @Test func `What came by the same commit as a start over may be named anew by it`() {
+        for isBatch in [true, false] {
+            var model = Model(nodeCount: 3, dropsDeletions: true)
+            let third = NodeID(publicKey: [3])
+            for (index, node) in (nodes + [third]).enumerated() { model.name(index, node) }
+            let (first, site) = (dot(1, by: 1), Dot(timestamp: Timestamp(microseconds: 2), actor: Actor(node: third)))
+            let anew = Dot(timestamp: Timestamp(microseconds: 3), actor: Actor(node: nodes[0], incarnation: 7))
+            for node in [1, 0] { #expect(model.observe([shown(first, "a")], winner: first, at: "/f", on: node) == nil) }
+            #expect(model.observe([shown(site, "b")], winner: site, at: "/f", on: 2) == nil)
+            model.setLapsed([0, 2])
+            let finding = model.observe(
+                [shown(first, "a"), shown(anew, "b")], winner: anew, at: "/f", on: 0, by: .startingOver, isBatch: isBatch)
+            #expect((finding == nil) == isBatch)
+        }
+    }
+
+    @Test func `What a node wrote in an earlier name may come by the same commit as its write over the same content`() {
+        for isBatch in [true, false] {
+            var model = model()
+            let copy = model.copy(of: 0)
+            let (forgotten, other, later) = (dot(1, by: 0), dot(2, by: 1), dot(3, by: 1))
+            #expect(model.observe([shown(forgotten, "a")], winner: forgotten, at: "/f", on: 0) == nil)
+            #expect(model.observe([shown(other, "b")], winner: other, at: "/f", on: 1) == nil)
+            #expect(model.observe([shown(forgotten, "a"), shown(other, "b")], winner: other, at: "/f", on: 1) == nil)
+            #expect(model.observe([shown(forgotten, "a"), shown(later, "c")], winner: later, at: "/f", on: 1) == nil)
+            model.restore(0, to: copy)
+            let actor = Actor(node: nodes[0], incarnation: 7)
+            let (own, deletion) = (Dot(timestamp: Timestamp(microseconds: 4), actor: actor), Dot(timestamp: Timestamp(microseconds: 5), actor: actor))
+            #expect(model.observe([shown(own, "a")], winner: own, at: "/f", on: 0) == nil)
+            let gone = Model.Shown(dot: deletion, content: .nothing, hasSeen: { $0 == forgotten })
+            #expect(model.observe([gone], winner: deletion, at: "/f", on: 0, isBatch: isBatch) == nil)
+            // What had seen the forgotten write tells whether that was deleted with the other of the same content.
+            let finding = model.observe([gone, shown(later, "c")], winner: later, at: "/f", on: 0)
+            #expect((finding == nil) == isBatch)
+        }
+    }
+
     @Test func `Where deletions stay, one that goes is found`() {
         var (model, _) = deleted(dropping: false)
         #expect(model.observe([], winner: nil, at: "/f", on: 0)?.contains("is gone") == true)
