@@ -94,7 +94,7 @@ extension FileDatabase {
     /// How this process has begun, if it has written nothing yet.
     public var beginning: Beginning {
         let head = head.commit
-        let first = max(Timestamp(microseconds: now), Timestamp(rawValue: head.time.rawValue + 1))
+        let first = max(Timestamp(microseconds: now), head.time.next)
         return Beginning(gaps: [WriteGap(start: head.time, first: first)], files: head.files.root, system: head.system.root)
     }
 

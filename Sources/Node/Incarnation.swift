@@ -48,7 +48,7 @@ struct Incarnation: Codable, Sendable, Equatable {
         /// Says that the last process writes by an earlier time than it began with: its clock was set back.
         mutating func setBack(to time: Timestamp) {
             guard let last = gaps.last else { return }
-            gaps[gaps.count - 1].first = max(Timestamp(rawValue: last.start.rawValue + 1), min(last.first, time))
+            gaps[gaps.count - 1].first = max(last.start.next, min(last.first, time))
         }
 
         /// All of them but so many at the end; nil if there are none, or the file makes no sense.
