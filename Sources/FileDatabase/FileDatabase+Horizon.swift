@@ -13,9 +13,15 @@ extension FileDatabase {
     ///
     /// Every node does so by itself, with the same outcome. The work is done beside the writer, which only adds what was written
     /// meanwhile.
-    /// - Returns: how many deletions were dropped.
+    ///
+    /// - Parameters:
+    ///   - known: the files as they were when somebody last looked for deletions that others lack; nil for now.
+    ///   - isLacking: whether others may lack a deletion. If one came since, nothing is dropped.
+    /// - Returns: how many deletions were dropped; nil if nothing could be.
     @discardableResult
-    public func purge(upTo horizon: Timestamp) async throws -> UInt64 {
+    public func purge(
+        upTo horizon: Timestamp, after known: Subtree? = nil, unless isLacking: @escaping @Sendable (Version) -> Bool = { _ in false }
+    ) async throws -> UInt64? {
         let hold = holdObjects()
         defer { hold.end() }
         let base = head.commit.files
@@ -29,6 +35,15 @@ extension FileDatabase {
         }
         return try await write { draft in
             let current = try draft.settled(.files)
+            if let known {
+                var came = try TreeDiff(from: known, to: current, in: draft.nodes)
+                while let difference = try came.next() {
+                    let isNew = difference.after?.versions.contains {
+                        $0.value.isTombstone && $0.dot.timestamp <= horizon && difference.before?.context.covers($0.dot) != true && isLacking($0)
+                    }
+                    if isNew == true { return nil }
+                }
+            }
             var edits: [TreeEdit] = []
             var diff = try TreeDiff(from: base, to: current, in: draft.nodes)
             while let difference = try diff.next() {

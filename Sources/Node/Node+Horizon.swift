@@ -58,7 +58,7 @@ extension Node {
         var known = try known()
         let horizon = try horizonDocuments().horizon
         // Its own deletions from before the horizon would be dropped wherever they came to, and go no further. So would those of others.
-        if horizon > followed.withLock({ $0 }), try !isAwaited() || hasUnheard() {
+        if horizon > followed.withLock({ $0 }), try !isAwaited() || mayHaveUnheard() {
             known.caughtUp = min(known.caughtUp, Timestamp(rawValue: horizon.rawValue - 1))
         }
         return known
@@ -73,13 +73,9 @@ extension Node {
         return try cluster().members[node].map { $0.joinedAt.timeIntervalSince1970 * 1e6 >= Double(documents.horizon.microseconds) } ?? true
     }
 
-    /// Whether this node has heard of a member that the horizon did not wait for, and those who moved it had not heard of that.
-    private func hasUnheard() throws -> Bool {
-        let others = try othersListed()
-        let seen = horizonState.withLock { $0.seen }
-        return try cluster().members.contains { member, document in
-            try member != id && document.syncPaths == nil && !isAwaited(member) && seen[member] > others.map { $0[member] }.max() ?? .zero
-        }
+    /// Whether there is a member that the horizon did not wait for: this node may have heard of it what those who moved it had not.
+    private func mayHaveUnheard() throws -> Bool {
+        try cluster().members.contains { member, document in try member != id && document.syncPaths == nil && !isAwaited(member) }
     }
 
     /// What those have told of themselves, this node apart, that the horizon has waited for.
@@ -190,24 +186,28 @@ extension Node {
     private func dropOldDeletions() async throws {
         let horizon = try horizonDocuments().horizon
         guard horizon > followed.withLock({ $0 }), try known().caughtUp >= horizon else { return }
-        let (isAwaited, hasUnheard) = (try isAwaited(), try hasUnheard())
         // Others may lack deletions: they are made anew. By a clock that may still be set nothing is.
-        if !isAwaited || hasUnheard, !clock.isSettled {
+        if try !isAwaited() || mayHaveUnheard(), !clock.isSettled {
             let earliest = try await database.threads.run { [database] in try database.earliestTombstone(after: .zero) }
             if let earliest, earliest <= horizon { return }
         }
-        var renewed = isAwaited ? 0 : try await database.renewDeletions(upTo: horizon) { [id] in $0.dot.actor.node == id }
-        if hasUnheard {
-            let told = try othersListed()
-            let since = told.map { $0[id] }.min() ?? .zero
-            renewed += try await database.renewDeletions(upTo: horizon, after: since) { version in
-                told.isEmpty || told.contains { $0[version.dot.actor.node] < version.dot.timestamp }
+        var renewed = 0
+        var dropped: UInt64?
+        repeat {
+            let base = database.head.commit.files
+            let isAwaited = try isAwaited()
+            let told = try mayHaveUnheard() ? othersListed() : []
+            let isUnheard = { @Sendable (version: Version) in told.contains { $0[version.dot.actor.node] < version.dot.timestamp } }
+            let isOwn = { @Sendable [id] (version: Version) in !isAwaited && version.dot.actor.node == id }
+            if !isAwaited { renewed += try await database.renewDeletions(upTo: horizon, where: isOwn) }
+            if let since = told.map({ $0[id] }).min() {
+                renewed += try await database.renewDeletions(upTo: horizon, after: since, where: isUnheard)
             }
-        }
+            dropped = try await database.purge(upTo: horizon, after: base) { isOwn($0) || isUnheard($0) }
+        } while dropped == nil
         if renewed > 0 { logger.notice("deleted anew what those who moved the horizon had not heard of", metadata: ["deletions": "\(renewed)"]) }
-        let dropped = try await database.purge(upTo: horizon)
         followed.withLock { $0 = horizon }
-        if dropped > 0 { logger.info("dropped deletions that all members have", metadata: ["deletions": "\(dropped)"]) }
+        if let dropped, dropped > 0 { logger.info("dropped deletions that all members have", metadata: ["deletions": "\(dropped)"]) }
     }
 
     /// Takes back what was said of this node while it was away, or before it was restored.

@@ -176,7 +176,7 @@ final class World: Sendable {
         let cause = head.commit.cause
         if head.commit.actor.incarnation == incarnation {
             // A member of a part lets go of what the others do not tell of any more.
-            return [cause.hasPrefix("follow old deletions") ? .following : cause.hasPrefix("write anew") ? .renaming : .ordinary]
+            return [cause.hasPrefix("follow ") ? .following : cause.hasPrefix("write anew") ? .renaming : .ordinary]
         }
         if cause.contains("long absence") { return [.startingOver] }
         let mayStartOver = dropsDeletions && cause.hasSuffix(" more") && !cause.hasPrefix("a fresh incarnation") && head.commit.files.root != files.root

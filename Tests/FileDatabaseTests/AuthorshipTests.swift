@@ -103,7 +103,7 @@ struct AuthorshipTests {
     @Test func makesUnheardDeletionsAnew() async throws {
         let time = ManualTime()
         let database = try FileDatabase.inMemory(time: time)
-        for name in ["heard", "known", "unheard", "late"] { try await database.put("x", at: "/\(name)") }
+        for name in ["heard", "known", "unheard", "late", "unseen"] { try await database.put("x", at: "/\(name)") }
         try await database.delete(path("/heard"))
         let since = database.head.commit.time
         time.advance(by: 1000)
@@ -121,7 +121,12 @@ struct AuthorshipTests {
         #expect(register.versions.map(\.value) == [.tombstone])
         #expect(register.winner.dot.actor == .numbered(1))
         #expect(register.context.covers(Dot(timestamp: since.next, actor: .numbered(3))))
-        _ = try await database.purge(upTo: horizon)
+        // One that came after somebody looked is not dropped unseen.
+        let looked = database.head.commit.files
+        try await join(Dot(timestamp: since.next, actor: .numbered(4)), at: "unseen")
+        #expect(try await database.purge(upTo: horizon, after: looked, unless: { $0.dot.actor == .numbered(4) }) == nil)
+        #expect(database.horizon < horizon)
+        #expect(try await database.purge(upTo: horizon, after: database.head.commit.files, unless: { _ in true }) == 3)
         #expect(try database.view.entry(at: path("/unheard"))?.register == register)
         for name in ["heard", "known"] { #expect(try database.view.entry(at: path("/\(name)"))?.register == nil) }
     }
