@@ -202,6 +202,19 @@ struct ModelTests {
         for node in 0...1 { #expect(model.observe([shown(later, "a")], winner: later, at: "/g", on: node) == nil) }
     }
 
+    @Test func `A member of a part follows what others have let go of, and keeps what it alone has`() {
+        var model = Model(nodeCount: 2, dropsDeletions: true, partialMember: 1)
+        for (index, node) in nodes.enumerated() { model.name(index, node) }
+        let (first, second) = conflicted(&model)
+        var unexplained = model
+        #expect(unexplained.observe([shown(second, "b")], winner: second, at: "/f", on: 1)?.contains("is gone") == true)
+        #expect(model.observe([shown(second, "b")], winner: second, at: "/f", on: 1, by: .following) == nil)
+        let alone = dot(3, by: 1)
+        #expect(model.observe([shown(alone, "c", sees: true)], winner: alone, at: "/f", on: 1) == nil)
+        #expect(model.acknowledge(alone.description, at: "/f", by: 1) == nil)
+        #expect(model.observe([shown(first, "a")], winner: first, at: "/f", on: 1, by: .following)?.contains("nobody else had, is gone") == true)
+    }
+
     @Test func `What one deleted that was away may go and come back, and nothing that it deletes later`() {
         for isAway in [true, false] {
             var model = Model(nodeCount: 2, dropsDeletions: true)
