@@ -68,9 +68,11 @@ struct HorizonDocuments: Sendable {
     var listed: [NodeID: UInt32] = [:]
     var seen: [NodeID: ClusterDocument.Seen] = [:]
     var lapsed: Set<NodeID> = []
+}
 
+extension HorizonDocuments {
     init(_ view: TreeView) throws {
-        root = view.head.commit.system.root
+        self.init(root: view.head.commit.system.root)
         for bytes in try view.allVersions(of: ClusterDocument.horizon) {
             guard let document = try? ClusterDocument.decode(ClusterDocument.Horizon.self, bytes) else { continue }
             let time = Timestamp(rawValue: document.time)

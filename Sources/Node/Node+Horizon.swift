@@ -58,7 +58,7 @@ extension Node {
         var known = try known()
         let horizon = try horizonDocuments().horizon
         // Its own deletions from before the horizon would be dropped wherever they came to, and go no further. So would those of others.
-        if horizon > followed.withLock({ $0 }), try !isAwaited() || mayHaveUnheard() {
+        if horizon > followed.withLock({ $0 }), try !isAwaited() || !unawaited().isEmpty {
             known.caughtUp = min(known.caughtUp, Timestamp(rawValue: horizon.rawValue - 1))
         }
         return known
@@ -73,15 +73,17 @@ extension Node {
         return try cluster().members[node].map { $0.joinedAt.timeIntervalSince1970 * 1e6 >= Double(documents.horizon.microseconds) } ?? true
     }
 
-    /// Whether there is a member that the horizon did not wait for: this node may have heard of it what those who moved it had not.
-    private func mayHaveUnheard() throws -> Bool {
-        try cluster().members.contains { member, document in try member != id && document.syncPaths == nil && !isAwaited(member) }
+    /// Other full members that the horizon did not wait for: this node may have heard of them what those who moved it had not.
+    private func unawaited() throws -> [NodeID] {
+        try cluster().members.compactMap { member, document in
+            try member != id && document.syncPaths == nil && !isAwaited(member) ? member : nil
+        }
     }
 
-    /// What those have told of themselves, this node apart, that the horizon has waited for.
-    private func othersListed() throws -> [SeenVector] {
-        let documents = try horizonDocuments()
-        return documents.listed.keys.filter { $0 != id }.map { documents.seen[$0]?.vector ?? SeenVector() }
+    private func unheardDeletions() throws -> UnheardDeletions? {
+        let members = try cluster().members.filter { $0.value.syncPaths == nil }
+        return try UnheardDeletions(
+            of: id, fullMembers: Set(members.keys), unawaited: unawaited(), seen: horizonState.withLock { $0.seen }, horizonDocuments())
     }
 
     /// Whether deletions were dropped that this node has never seen.
@@ -187,7 +189,7 @@ extension Node {
         let horizon = try horizonDocuments().horizon
         guard horizon > followed.withLock({ $0 }), try known().caughtUp >= horizon else { return }
         // Others may lack deletions: they are made anew. By a clock that may still be set nothing is.
-        if try !isAwaited() || mayHaveUnheard(), !clock.isSettled {
+        if try !isAwaited() || !unawaited().isEmpty, !clock.isSettled {
             let earliest = try await database.threads.run { [database] in try database.earliestTombstone(after: .zero) }
             if let earliest, earliest <= horizon { return }
         }
@@ -196,14 +198,11 @@ extension Node {
         repeat {
             let base = database.head.commit.files
             let isAwaited = try isAwaited()
-            let told = try mayHaveUnheard() ? othersListed() : []
-            let isUnheard = { @Sendable (version: Version) in told.contains { $0[version.dot.actor.node] < version.dot.timestamp } }
+            let unheard = try unheardDeletions()
             let isOwn = { @Sendable [id] (version: Version) in !isAwaited && version.dot.actor.node == id }
             if !isAwaited { renewed += try await database.renewDeletions(upTo: horizon, where: isOwn) }
-            if let since = told.map({ $0[id] }).min() {
-                renewed += try await database.renewDeletions(upTo: horizon, after: since, where: isUnheard)
-            }
-            dropped = try await database.purge(upTo: horizon, after: base) { isOwn($0) || isUnheard($0) }
+            if let unheard { renewed += try await database.renewDeletions(upTo: horizon, after: unheard.since, where: unheard.mayContain) }
+            dropped = try await database.purge(upTo: horizon, after: base) { isOwn($0) || unheard?.mayContain($0) == true }
         } while dropped == nil
         if renewed > 0 { logger.notice("deleted anew what those who moved the horizon had not heard of", metadata: ["deletions": "\(renewed)"]) }
         followed.withLock { $0 = horizon }
