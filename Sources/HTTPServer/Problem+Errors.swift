@@ -24,7 +24,7 @@ extension Problem {
         case let error as DiskError:
             self = error.code == .full
                 ? Problem(.diskFull, "the disk is full; nothing was changed") : Problem(.serviceUnavailable, "the disk fails: \(error.reason)")
-        case let error as InvalidPath: self.init(.badRequest, "the path \(error.reason)", path: error.path)
+        case let error as InvalidPath: self.init(.badRequest, "the \(error.isPattern ? "pattern" : "path") \(error.reason)", path: error.path)
         case let error as MalformedBytes: self.init(.badRequest, "the body is malformed: \(error)")
         case is PrefixMismatch: self.init(.preconditionFailed, "the records are packed after what is not here any more, or not for the caller; send them without a prefix")
         case let error as MissingNode: self.init(.internalServerError, "\(error); run 'pando verify'")

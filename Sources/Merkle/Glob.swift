@@ -4,6 +4,9 @@
 /// `/a/**` matches everything below `/a` and `/a` itself.
 public struct Glob: Hashable, Sendable, CustomStringConvertible {
     public static let maximumLength = 4096
+    /// Parts of a pattern behind its first `**`, where somebody asks for it: a match may stand at each of them, so each costs a comparison
+    /// for every name that is looked at.
+    public static let maximumOpenParts = 64
 
     enum Part: Hashable, Sendable {
         case names  // **
@@ -14,11 +17,11 @@ public struct Glob: Hashable, Sendable, CustomStringConvertible {
     let parts: [Part]
 
     public init(_ text: String) throws(InvalidPath) {
-        guard !text.isEmpty else { throw InvalidPath(text, "an empty pattern matches nothing; use '**' for everything") }
+        guard !text.isEmpty else { throw InvalidPath(text, "is empty and matches nothing; use '**' for everything", isPattern: true) }
         guard text.utf8.count <= Glob.maximumLength else {
-            throw InvalidPath(text, "the pattern is longer than \(Glob.maximumLength) bytes")
+            throw InvalidPath(text, "is longer than \(Glob.maximumLength) bytes", isPattern: true)
         }
-        guard !text.utf8.contains(0) else { throw InvalidPath(text, "the pattern has a NUL byte") }
+        guard !text.utf8.contains(0) else { throw InvalidPath(text, "has a NUL byte", isPattern: true) }
         description = text
         var parts: [Part] = text.utf8.first == UInt8(ascii: "/") ? [] : [.names]
         // By bytes, as paths are: a combining mark behind a slash makes another character of it.
@@ -34,6 +37,15 @@ public struct Glob: Hashable, Sendable, CustomStringConvertible {
         self.parts = parts
     }
 
+    /// Reads a pattern that somebody asks for, which has to be one that many paths can be compared with.
+    public init(asked text: String) throws(InvalidPath) {
+        try self.init(text)
+        let first = parts.firstIndex(of: .names) ?? parts.count
+        guard parts.count - first <= Glob.maximumOpenParts + 1 else {
+            throw InvalidPath(text, "has more than \(Glob.maximumOpenParts) names behind its first '**'", isPattern: true)
+        }
+    }
+
     // Matching simulates the pattern's automaton, so that no pattern takes exponential time: `Glob+Place.swift`.
 
     /// `**` or `/**`, which most keys have: not worth a simulation for each request.
@@ -47,6 +59,12 @@ public struct Glob: Hashable, Sendable, CustomStringConvertible {
             names.append(name)
         }
         return TreePath(unchecked: names)
+    }
+
+    /// The one path that matches, where there are no wildcards.
+    public var onlyPath: TreePath? {
+        let directory = directory
+        return directory.depth == parts.count ? directory : nil
     }
 
     /// Whether the pattern matches the path. O(parts × names).

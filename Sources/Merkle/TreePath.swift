@@ -4,15 +4,19 @@ import Foundation
 /// A path or a name that breaks a rule; says which.
 public struct InvalidPath: Error, Equatable, CustomStringConvertible {
     public var path: String
+    /// What is wrong with it, as words behind "the path".
     public var reason: String
+    /// Whether it is a pattern over paths, and the reason stands behind "the pattern".
+    public var isPattern: Bool
 
-    public init(_ path: String, _ reason: String) {
+    public init(_ path: String, _ reason: String, isPattern: Bool = false) {
         // An error must not grow with hostile input. Scalars, because a character has any number of them.
         self.path = String(path.unicodeScalars.prefix(200))
         self.reason = reason
+        self.isPattern = isPattern
     }
 
-    public var description: String { "path '\(path)': \(reason)" }
+    public var description: String { "\(isPattern ? "pattern" : "path") '\(path)': \(reason)" }
 }
 
 /// A place in the tree: names from the root down. The root itself has none.

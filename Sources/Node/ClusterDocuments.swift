@@ -35,6 +35,9 @@ enum ClusterDocument {
         var rules: [Rule]
         var createdAt: Date
         var expiresAt: Date?
+        /// The key that this one was made with, and is good no longer than; nil where it was made by somebody with all rights, whose own
+        /// key may be changed for another.
+        var maker: String?
     }
 
     static let cluster = path("cluster")
@@ -102,6 +105,27 @@ struct Cluster: Sendable {
             guard let key = try? ClusterDocument.decode(ClusterDocument.Key.self, bytes), key.id == name else { continue }
             keys[name] = key
         }
+    }
+}
+
+extension Cluster {
+    /// Makers of makers of a key, at the most.
+    static let maximumMakers = 16
+
+    /// A key that is good now: neither it nor any of those that it was made with is revoked or has expired.
+    func key(_ id: String, at now: Date) -> ClusterDocument.Key? {
+        makers(of: id, at: now).flatMap { _ in keys[id] }
+    }
+
+    /// How many keys a key was made with, one by the other; nil if one of them, or it, is not good any more.
+    func makers(of id: String, at now: Date) -> Int? {
+        var (next, count): (String?, Int) = (id, -1)
+        while let id = next {
+            // Documents that lead in a circle end here, too.
+            guard let key = keys[id], key.expiresAt.map({ $0 > now }) ?? true, count < Cluster.maximumMakers else { return nil }
+            (next, count) = (key.maker, count + 1)
+        }
+        return count
     }
 }
 

@@ -28,7 +28,9 @@ extension Node {
 
     /// Makes a key.
     ///
-    /// - Parameter maker: whose rights the new key cannot go beyond.
+    /// - Parameters:
+    ///   - expiresIn: seconds; nil for as long as the maker's key is good.
+    ///   - maker: whose rights the new key cannot go beyond, and whose key it does not outlive unless that has all rights.
     /// - Returns: the key, which is shown this once, and what is known of it.
     public func makeKey(
         label: String, rules: [(path: String, allow: [Permission])], expiresIn: TimeInterval?, maker: Principal
@@ -39,21 +41,40 @@ extension Node {
         guard !rules.isEmpty, rules.count <= Node.maximumRules else {
             throw NodeError(.invalid, "a key needs between 1 and \(Node.maximumRules) rules")
         }
-        for rule in rules {
-            let glob = try Glob(rule.path)
-            for permission in rule.allow where !maker.rules.allowsAll(permission, below: glob.directory) {
-                throw NodeError(.forbidden, "a key cannot grant what its maker may not: \(permission.rawValue) on '\(rule.path)'")
+        let granted = RuleSet(try rules.map { Access.Rule(path: try Glob(asked: $0.path), allow: Set($0.allow)) })
+        if let (rule, permission) = maker.rules.firstExcess(of: granted) {
+            throw NodeError(
+                .forbidden, "a key cannot grant what its maker may not: \(permission.rawValue) on '\(granted.rules[rule].path)'")
+        }
+        let cluster = try cluster()
+        let now = clock.date
+        var expiry = expiresIn.map { now.addingTimeInterval($0) }
+        var makerID: String?
+        if case .key(let id) = maker.identity {
+            guard let own = cluster.key(id, at: now), let makers = cluster.makers(of: id, at: now) else {
+                throw NodeError(.unauthorized, "the maker's key was revoked or has expired")
+            }
+            if let end = own.expiresAt {
+                guard expiry ?? end <= end else {
+                    throw NodeError(.forbidden, "a key cannot be good for longer than its maker's, which expires at \(end.rfc3339)")
+                }
+                expiry = expiry ?? end
+            }
+            if !maker.rules.isUnrestricted {
+                guard makers < Cluster.maximumMakers else {
+                    throw NodeError(.conflict, "\(makers) keys were made one with the other before this; ask somebody with more rights")
+                }
+                makerID = id
             }
         }
-        guard try cluster().keys.count < Node.maximumKeys else {
+        guard cluster.keys.count < Node.maximumKeys else {
             throw NodeError(.conflict, "the cluster has \(Node.maximumKeys) keys; revoke some first")
         }
         let key = APIKey(random: randomness.bytes(40))
-        let now = clock.date
         let document = ClusterDocument.Key(
             id: key.id, label: label, secretHash: key.secretHash.description,
             rules: rules.map { ClusterDocument.Key.Rule(path: $0.path, allow: $0.allow) }, createdAt: now,
-            expiresAt: expiresIn.map { now.addingTimeInterval($0) })
+            expiresAt: expiry, maker: makerID)
         try await database.setDocument(ClusterDocument.encode(document), at: ClusterDocument.key(key.id))
         return (key.text, KeyInfo(document))
     }
@@ -62,10 +83,16 @@ extension Node {
         try cluster().keys.values.sorted { $0.createdAt < $1.createdAt }.map(KeyInfo.init)
     }
 
-    /// Takes a key out of use. Its tokens fail at once here, and on every member once it knows.
+    /// Takes a key out of use, and those that were made with it. Their tokens fail at once here, and on every member once it knows.
     public func revokeKey(_ id: String) async throws {
-        guard try cluster().keys[id] != nil else { throw NodeError(.notFound, "no key has the id '\(id.prefix(80))'") }
-        try await database.setDocument(nil, at: ClusterDocument.key(id))
+        let cluster = try cluster()
+        guard cluster.keys[id] != nil else { throw NodeError(.notFound, "no key has the id '\(id.prefix(80))'") }
+        var revoked: Set<String> = []
+        var next = [id]
+        while let id = next.popLast() {
+            if revoked.insert(id).inserted { next += cluster.keys.values.filter { $0.maker == id }.map(\.id) }
+        }
+        try await database.setDocuments(revoked.sorted().map { (ClusterDocument.key($0), nil) })
     }
 }
 
