@@ -114,18 +114,34 @@ extension Node {
             return Principal(identity: .owner, rules: .everything)
         case .user:
             guard claims.aud == cluster.id else { throw NodeError(.unauthorized, "the token is of another cluster") }
+            guard claims.iss == id.description || NodeID(claims.iss).map({ speaksForKeys($0, cluster) }) == true else {
+                throw NodeError(.unauthorized, "the token is signed by a member of only a part of the files; get one here")
+            }
             guard var principal = principal(ofHolder: claims.sub, cluster) else {
                 throw NodeError(.unauthorized, "the token's key was revoked or has expired")
             }
-            principal.node = claims.node.flatMap { NodeID($0) }
+            if let node = claims.node {
+                // The proof was shown to the issuer, which others need not believe.
+                guard claims.iss == id.description, let node = NodeID(node) else {
+                    throw NodeError(.unauthorized, "a token that speaks for a node is good where the node's key was shown; get one here")
+                }
+                principal.node = node
+            }
             return principal
         }
+    }
+
+    /// Whether another member's word counts for who holds a key. Members of a part see no keys, so none has shown them one; and they, who do
+    /// not know which others are such, believe nobody.
+    private func speaksForKeys(_ issuer: NodeID, _ cluster: Cluster) -> Bool {
+        guard let member = cluster.members[issuer], member.syncPaths == nil else { return false }
+        return cluster.members[id]?.syncPaths == nil
     }
 
     /// What a person may do: the holder of a key, or the owner of the data directory; nil for a key that is not good any more.
     func principal(ofHolder holder: String, _ cluster: Cluster) -> Principal? {
         if holder == TokenClaims.owner { return Principal(identity: .owner, rules: .everything) }
-        guard let key = cluster.keys[holder], key.expiresAt.map({ $0 > clock.date }) ?? true else { return nil }
+        guard let key = cluster.key(holder, at: clock.date) else { return nil }
         return Principal(identity: .key(key.id), rules: key.ruleSet)
     }
 
@@ -173,7 +189,7 @@ extension Node {
         }
         let token = RefreshChains.Token(refreshToken)
         let known: RefreshChains.Chain? = if let token { try await refreshTokens.use(token, now: now) } else { nil }
-        guard let token, let known, let key = cluster.keys[known.keyID], key.expiresAt.map({ $0 > now }) ?? true else {
+        guard let token, let known, let key = cluster.key(known.keyID, at: now) else {
             guesses.withLock { $0.note(client, now: now) }
             throw NodeError(.unauthorized, "the refresh token is unknown, was used before, or its key is gone; use the API key again")
         }
@@ -183,7 +199,7 @@ extension Node {
 
     /// The key that a user's text is, if it is one of the cluster's.
     func key(_ text: String, _ cluster: Cluster, now: Date) -> ClusterDocument.Key? {
-        guard let shown = APIKey(text), let key = cluster.keys[shown.id], key.expiresAt.map({ $0 > now }) ?? true,
+        guard let shown = APIKey(text), let key = cluster.key(shown.id, at: now),
             let hash = ContentHash(key.secretHash), hash == shown.secretHash
         else { return nil }
         return key
