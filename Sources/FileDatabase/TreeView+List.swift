@@ -38,14 +38,13 @@ extension TreeView {
             if path.names.first == TreeView.conflictsName { return try listConflicts(path, options) }
             guard let directory = try entry(at: path)?.subtree else { return Listing(items: [], next: nil) }
             // Losers, deleted names and what the reader may not see are passed over without costing a place.
-            let matches: (TreePath) -> Bool = { options.glob?.matches($0) ?? true }
-            let shown = Shown(options.rules)
+            let shown = Shown(options)
             var items: [FileInfo] = []
             var walk = try directory.walk(at: path, after: options.after, in: nodes, where: \.isVisible) { place in
-                options.recursive && shown.isShown(below: place) && options.glob?.canMatch(below: place) ?? true
+                options.recursive && shown.isShown(below: place) && shown.canMatch(below: place)
             }
             while let (place, entry) = try walk.next() {
-                guard let info = FileInfo(place, entry), matches(place),
+                guard let info = FileInfo(place, entry), shown.matches(place),
                     shown.isShown(place) || info.kind == .directory && shown.isShown(below: place)
                 else { continue }
                 if items.count == options.limit { return Listing(items: items, next: items.last?.path) }
@@ -57,12 +56,22 @@ extension TreeView {
 }
 
 /// What a listing may show. A class, because the walk and its reader look at it in turn.
-private final class Shown {
+final class Shown {
     private var rules: RuleCursor?
+    private var glob: GlobCursor?
 
-    init(_ rules: RuleSet?) {
-        self.rules = rules.map { RuleCursor($0) }
+    init(_ options: ListOptions) {
+        rules = options.rules.map { RuleCursor($0) }
+        glob = options.glob.map { GlobCursor([$0]) }
     }
+
+    init(_ rules: RuleSet) {
+        self.rules = RuleCursor(rules)
+    }
+
+    func matches(_ path: TreePath) -> Bool { glob?.matches(path) ?? true }
+
+    func canMatch(below path: TreePath) -> Bool { glob?.canMatch(below: path) ?? true }
 
     func isShown(_ path: TreePath) -> Bool { rules?.allows(.list, path) ?? true }
 
@@ -106,11 +115,11 @@ extension TreeView {
         let top = TreePath.root.appending(path.names.dropFirst())
         guard let entry = try entry(at: top) else { return Listing(items: [], next: nil) }
         // A path's losers stand among its children, so the view is put in order before it is cut into pages.
-        let shown = Shown(options.rules)
+        let shown = Shown(options)
         var items: [FileInfo] = []
         func add(_ info: FileInfo) {
             if let after = options.after, info.path <= after { return }
-            if options.glob?.matches(info.path) ?? true { items.append(info) }
+            if shown.matches(info.path) { items.append(info) }
         }
         func addLosers(of entry: Entry, at place: TreePath) {
             guard shown.isShown(place) else { return }

@@ -20,7 +20,8 @@ private func listConflicts(_ call: Call) async throws -> Response {
     try query.finish()
     let (view, rules) = (call.database.view, call.principal.rules)
     return try await call.database.threads.run {
-        let page = try view.conflicts(at: prefix, after: after, limit: limit) { rules.allows(.list, $0) || rules.allows(.read, $0) }
+        let shown = ShownChanges(rules)
+        let page = try view.conflicts(at: prefix, after: after, limit: limit) { shown.isShown($0) }
         return .json(reserving: 256 + page.items.count * 1024) { json in
             json.object { json in
                 json.key("items")

@@ -21,7 +21,8 @@ private func diff(_ call: Call) async throws -> Response {
     var fields = try await call.fields()
     let name = try fields.text("since")
     let since = try name.map { try call.root(named: $0) }
-    let globs = try (try fields.texts("paths") ?? []).map { try Glob($0) }
+    let globs = try (try fields.texts("paths") ?? []).map { try Glob(asked: $0) }
+    guard globs.count <= Node.maximumSyncPaths else { throw Problem(.badRequest, "'paths' has more than \(Node.maximumSyncPaths) patterns") }
     let place = try fields.text("after").map { try DiffCursor($0, call) }
     let limit = try fields.integer("limit", in: 1...ServerLimits.maximumListing) ?? ServerLimits.listing
     try fields.finish()
@@ -33,19 +34,14 @@ private func diff(_ call: Call) async throws -> Response {
     return try await database.threads.run {
         for root in [since, target].compactMap(\.self) where try database.storedNode(root) == nil { throw Problem.unknownRoot }
         do {
+            let shown = ShownChanges(rules, globs: globs)
             var walk = try TreeDiff(
                 from: Subtree(root: since ?? Subtree.empty.root, aggregates: .zero), to: Subtree(root: target, aggregates: .zero),
                 in: view.reader, tellsVisibility: true, after: place?.path
-            ) { path in
-                (globs.isEmpty || globs.contains { $0.canMatch(below: path) })
-                    && (rules.mayAllow(.list, below: path) || rules.mayAllow(.read, below: path))
-            }
+            ) { shown.isShown(below: $0) }
             var page = DiffPage(limit: limit)
             while let difference = try walk.next() {
-                guard globs.isEmpty || globs.contains(where: { $0.matches(difference.path) }),
-                    rules.allows(.list, difference.path) || rules.allows(.read, difference.path)
-                else { continue }
-                if !page.add(difference) { break }
+                if shown.isShown(difference.path), !page.add(difference) { break }
             }
             return page.response(call, root: target, since: name)
         } catch let error as StoreError where error.code == .missing && (since != nil || place != nil) {

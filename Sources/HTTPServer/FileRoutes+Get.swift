@@ -245,11 +245,11 @@ private struct GetQuery: Sendable {
         let isDeep = glob.contains("/") || glob.contains("**")
         options.recursive = isRecursive || isDeep
         if glob.hasPrefix("/") || glob.isEmpty {
-            options.glob = try Glob(glob)
+            options.glob = try Glob(asked: glob)
         } else {
             // A lone name with `recursive` is looked for at every depth.
             let prefix = path.isRoot ? "/" : path.description + "/"
-            options.glob = try Glob(prefix + (isRecursive && !isDeep ? "**/" : "") + glob)
+            options.glob = try Glob(asked: prefix + (isRecursive && !isDeep ? "**/" : "") + glob)
         }
         return options
     }

@@ -1,3 +1,4 @@
+import Access
 import Causality
 import Content
 import FileDatabase
@@ -83,14 +84,6 @@ struct ReplicationStreams: Sendable {
             for _ in 0..<(try decoder.readCount(limit: 1000)) { paths.append(try Glob(decoder.readText(limit: Glob.maximumLength))) }
             try decoder.finish()
         }
-
-        func shows(_ path: TreePath) -> Bool {
-            paths.isEmpty || paths.contains { $0.matches(path) }
-        }
-
-        func showsBelow(_ path: TreePath) -> Bool {
-            paths.isEmpty || paths.contains { $0.canMatch(below: path) }
-        }
     }
 
     /// The registers that changed since a root, as a stream.
@@ -134,14 +127,15 @@ private final class ChangeCursor: @unchecked Sendable {
     private let view: TreeView
     private let since: ContentHash
     private let target: Subtree
-    private let request: ReplicationStreams.ChangeRequest
+    /// What the caller wants.
+    private let shown: ShownChanges
     private var step: (() throws -> TreeDifference?)?
 
     init(_ view: TreeView, from since: ContentHash, to target: Subtree, _ request: ReplicationStreams.ChangeRequest) {
         self.view = view
         self.since = since
         self.target = target
-        self.request = request
+        shown = ShownChanges(.everything, globs: request.paths)
     }
 
     /// The next records; nil at the end. Blocks.
@@ -151,16 +145,15 @@ private final class ChangeCursor: @unchecked Sendable {
         var records: [UInt8] = []
         while records.count < ChangeCursor.pageSize, let difference = try step() {
             // A register is only ever forgotten by the purge, which every node does by itself.
-            guard let register = difference.after, request.shows(difference.path) else { continue }
+            guard let register = difference.after, shown.isShown(difference.path) else { continue }
             records += ChangeReader.record(difference.path, register)
         }
         return records.isEmpty ? nil : records
     }
 
     private func begin() throws -> () throws -> TreeDifference? {
-        let request = self.request
         var diff = try TreeDiff(
-            from: Subtree(root: since, aggregates: .zero), to: target, in: view.reader, descend: { request.showsBelow($0) })
+            from: Subtree(root: since, aggregates: .zero), to: target, in: view.reader, descend: { [shown] in shown.isShown(below: $0) })
         return { try diff.next() }
     }
 }

@@ -19,7 +19,7 @@ func diffMoments(_ call: Call) async throws -> Response {
     let limit = try query.limit()
     let after = try query.cursor().map { try Cursor.path($0) }
     try query.finish()
-    try Call.refuseView(path)
+    try Call.refuseViewed(path)
     guard ["json", "text"].contains(format) else { throw Problem(.badRequest, "'format' must be json or text") }
     if !call.mayKnow(path) { throw Problem.notFound(path) }
     let (database, rules) = (call.database, call.principal.rules)
@@ -30,9 +30,9 @@ func diffMoments(_ call: Call) async throws -> Response {
                 try call.require(.read, path)
                 return try textDiff(path, old.view, new.view, database)
             }
+            let shown = ShownChanges(rules)
             let page = try old.view.changes(
-                to: new.view, at: path, after: after, limit: limit, where: { rules.allows(.list, $0) || rules.allows(.read, $0) },
-                below: { rules.mayAllow(.list, below: $0) || rules.mayAllow(.read, below: $0) })
+                to: new.view, at: path, after: after, limit: limit, where: { shown.isShown($0) }, below: { shown.isShown(below: $0) })
             return .json(reserving: 512 + page.items.count * 512) { json in
                 json.object { json in
                     json.key("from")

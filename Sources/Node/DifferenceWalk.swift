@@ -38,7 +38,7 @@ final class DifferenceWalk: @unchecked Sendable {
     }
 
     private func begin() throws -> () throws -> TreeDifference? {
-        let rules = rules
+        var rules = RuleCursor(rules)
         var diff = try TreeDiff(from: before, to: after, in: view.reader) { path in
             Permission.allCases.contains { rules.mayAllow($0, below: path) }
         }

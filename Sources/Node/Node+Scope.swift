@@ -50,7 +50,7 @@ extension ScopeInfo {
 
 extension Node {
     /// Patterns of one member or peer.
-    static let maximumSyncPaths = 1000
+    public static let maximumSyncPaths = 1000
 
     /// What a member may do here: a full one everything, a partial one everything on its part, and each of them only what this
     /// node exchanges with it.
@@ -108,7 +108,7 @@ extension Node {
         guard syncPaths?.count ?? 0 <= maximumSyncPaths else {
             throw NodeError(.invalid, "'sync_paths' has more than \(maximumSyncPaths) patterns")
         }
-        for path in syncPaths ?? [] { _ = try Glob(path) }
+        for path in syncPaths ?? [] { _ = try Glob(asked: path) }
     }
 
     /// Changes what of the files a member takes part in, wherever it connects; nil makes it a full member.

@@ -75,6 +75,47 @@ struct GlobTests {
         #expect(try !Glob(text).matches(TreePath.root.appending("x").appending(path.names[...])))
     }
 
+    @Test("A cursor says what the patterns say, in whatever order the paths come", arguments: Seed.several(20))
+    func cursor(seed: Seed) throws {
+        var random = seed.generator
+        let globs = try (0..<1 + random.below(6)).map { _ in try Glob(Self.randomPattern(&random)) }
+        var cursor = GlobCursor(globs)
+        var paths = Self.universe
+        if random.once(in: 2) { paths.shuffle(using: &random) }
+        for path in paths {
+            #expect(cursor.matches(path) == globs.contains { $0.matches(path) }, "\(path) under \(globs)")
+            #expect(cursor.canMatch(below: path) == globs.contains { $0.canMatch(below: path) }, "below \(path) under \(globs)")
+        }
+    }
+
+    @Test("A walk down a deep path costs the same at each depth")
+    func deepWalk() throws {
+        let glob = try Glob(asked: String(repeating: "**/a/", count: 32))
+        var cursor = GlobCursor([glob])
+        var path = TreePath.root
+        let start = ContinuousClock.now
+        for depth in 1...2045 {
+            path = path.appending("a")
+            #expect(cursor.canMatch(below: path) == true)
+            #expect(cursor.matches(path) == (depth >= 32))
+        }
+        // From the root each time it takes minutes.
+        #expect(ContinuousClock.now - start < .seconds(20))
+    }
+
+    @Test("Who asks for many names at any depth is told how many there may be")
+    func askedPatterns() throws {
+        for (text, isTaken) in [
+            (String(repeating: "**/a/", count: 32), true), (String(repeating: "**/a/", count: 33), false), ("/" + String(repeating: "a/", count: 500), true),
+            ("/b/**/" + String(repeating: "a/", count: 64), true), ("/b/**/" + String(repeating: "a/", count: 65), false),
+        ] {
+            #expect(((try? Glob(asked: text)) != nil) == isTaken, "\(text)")
+            _ = try Glob(text)
+        }
+        let error = #expect(throws: InvalidPath.self) { try Glob(asked: String(repeating: "**/a/", count: 500)) }
+        #expect(error?.description.contains("64") == true && error?.description.hasPrefix("pattern") == true)
+    }
+
     @Test func refusedPatterns() {
         #expect(throws: InvalidPath.self) { try Glob("") }
         #expect(throws: InvalidPath.self) { try Glob("/a\0") }
