@@ -13,9 +13,10 @@ public struct HistoryVersion: Codable, Sendable {
     public var deleted: Bool
     /// Where it is read; a replaced one as of `commit`.
     public var path: String
-    public var commit: String
+    /// Nil for keys with rules, as `cause` is: other paths can be a part of it.
+    public var commit: String?
     public var arrivedAt: String
-    public var cause: String
+    public var cause: String?
     public var status: String
     public var reason: String
 

@@ -4,7 +4,10 @@ import HTTPClient
 struct DiskUsage: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "du", abstract: "Show how much directories hold.",
-        discussion: "The node keeps these sums: nothing is walked through, however large a directory is.")
+        discussion: """
+            The node keeps these sums: nothing is walked through, however large a directory is. For a key with rules, what it may see is \
+            summed up.
+            """)
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var reading: ReadOptions
@@ -49,13 +52,30 @@ struct DiskUsage: AsyncParsableCommand {
         repeat {
             let page: Page<ListItem> = try await client.list(path.path, at: reading.at, after: cursor, limit: 10_000)
             for item in page.items {
-                let files = item.kind == .directory ? item.files ?? 0 : 1
-                total.size += item.size ?? 0
-                total.files += files
-                if item.kind == .directory, !summarize { lines.append(Line(path: item.path, size: item.size ?? 0, files: files)) }
+                let sum = try await sum(of: item, client)
+                total.size += sum.size
+                total.files += sum.files
+                if item.kind == .directory, !summarize { lines.append(sum) }
             }
             cursor = page.next
         } while cursor != nil
         return lines + [total]
+    }
+
+    private func sum(of item: ListItem, _ client: PandoClient) async throws -> Line {
+        guard item.kind == .directory else { return Line(path: item.path, size: item.size ?? 0, files: 1) }
+        if let size = item.size, let files = item.files { return Line(path: item.path, size: size, files: files) }
+        // Its sums would tell of what the key may not see.
+        var sum = Line(path: item.path, size: 0, files: 0)
+        var cursor: String?
+        repeat {
+            let page: Page<ListItem> = try await client.list(item.path, recursive: true, at: reading.at, after: cursor, limit: 10_000)
+            for item in page.items where item.kind != .directory {
+                sum.size += item.size ?? 0
+                sum.files += 1
+            }
+            cursor = page.next
+        } while cursor != nil
+        return sum
     }
 }

@@ -47,11 +47,11 @@ struct Log: AsyncParsableCommand {
         var table = Table([.left, .left])
         table.add("  path", Output.shown(item.path))
         table.add("  written", "\(Output.time(item.timestamp)) on \(item.node)")
-        table.add("  here", "\(Output.time(item.arrivedAt)) by \(Output.shown(item.cause))")
+        table.add("  here", Output.time(item.arrivedAt) + (item.cause.map { " by \(Output.shown($0))" } ?? ""))
         table.add("  why", item.reason)
         table.add("  size", item.deleted ? "deleted" : item.size.map(Output.size) ?? "-")
         if let hash = item.contentHash { table.add("  content", hash) }
-        table.add("  commit", item.commit)
+        if let commit = item.commit { table.add("  commit", commit) }
         table.print()
     }
 

@@ -30,9 +30,10 @@ struct Status: AsyncParsableCommand {
             if let cluster = status.clusterID { table.add("cluster", cluster) }
             if let root = status.root { table.add("root", root) }
             if let head = status.head { table.add("head", head) }
-            table.add("files", "\(status.files ?? 0)")
-            table.add("size", Output.size(status.bytes ?? 0))
-            table.add("conflicts", "\(status.conflicts ?? 0)")
+            // Not told to keys with rules.
+            table.add("files", status.files.map { "\($0)" } ?? "-")
+            table.add("size", status.bytes.map(Output.size) ?? "-")
+            table.add("conflicts", status.conflicts.map { "\($0)" } ?? "-")
             table.add("deletions", deletions(status))
             if let version = status.version { table.add("version", version) }
             if let uptime = status.uptimeSeconds { table.add("up", Progress.time(uptime)) }
@@ -48,7 +49,7 @@ struct Status: AsyncParsableCommand {
 
     /// How many are kept, up to when they were dropped, and who is waited for.
     private func deletions(_ status: NodeStatus) -> String {
-        var words = ["\(status.tombstones ?? 0) kept"]
+        var words = [status.tombstones.map { "\($0) kept" } ?? "-"]
         if let horizon = status.horizon { words.append("those from before \(Output.time(horizon)) dropped") }
         if let nodes = status.horizonWaitsFor, !nodes.isEmpty {
             words.append("old ones wait for " + nodes.map { String($0.prefix(12)) }.joined(separator: ", "))

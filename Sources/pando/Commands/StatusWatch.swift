@@ -69,7 +69,9 @@ struct StatusWatch {
         let status = look.status
         var lines = [
             "\(client.url)  node \(status.nodeID.prefix(12))  up \(Progress.time(status.uptimeSeconds ?? 0))",
-            "\(Output.count(status.files ?? 0, "file"))  \(Output.size(status.bytes ?? 0))  \(Output.count(status.conflicts ?? 0, "conflict"))"
+            // Not told to keys with rules.
+            "\(status.files.map { Output.count($0, "file") } ?? "- files")  \(status.bytes.map(Output.size) ?? "-")"
+                + "  \(status.conflicts.map { Output.count($0, "conflict") } ?? "- conflicts")"
                 + "  root \((status.root ?? "-").prefix(12))",
             "",
         ]
@@ -93,7 +95,9 @@ struct StatusWatch {
 
     private func lines(of look: Look, since before: Look?) -> [String] {
         let time = Output.time(RFC3339.format(nanoseconds: Int64(Date().timeIntervalSince1970 * 1e9)))
-        let node = "\(time)  files \(look.status.files ?? 0)  bytes \(look.status.bytes ?? 0)  conflicts \(look.status.conflicts ?? 0)  root \((look.status.root ?? "-").prefix(12))"
+        func shown(_ number: UInt64?) -> String { number.map { "\($0)" } ?? "-" }
+        let status = look.status
+        let node = "\(time)  files \(shown(status.files))  bytes \(shown(status.bytes))  conflicts \(shown(status.conflicts))  root \((status.root ?? "-").prefix(12))"
         return [node] + look.peers.map { peer in
             "\(time)  peer \(peer.nodeID.map { String($0.prefix(12)) } ?? "-")  \(peer.state ?? "-")"
                 + "  offset \(StatusWatch.milliseconds(peer.offsetMicroseconds))  lag \(StatusWatch.lag(of: peer))"
