@@ -116,6 +116,11 @@ struct LocalWalk {
         }
     }
 
+    /// A name that is not UTF-8, as a shell takes it within `$'...'`.
+    private static func escaped(_ name: [UInt8]) -> String {
+        name.map { (0x20..<0x7f).contains($0) ? String(UnicodeScalar($0)) : "\\x" + String($0, radix: 16) }.joined()
+    }
+
     /// The names in a directory in the order of their bytes; nil where it can't be read.
     private func names(in path: String) -> [String]? {
         guard let directory = opendir(path) else {
@@ -130,12 +135,12 @@ struct LocalWalk {
                 if errno != 0 { report("\(path): \(LocalFile.reason())") }
                 break
             }
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+            let bytes = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 let bytes = UnsafeRawPointer(pointer).assumingMemoryBound(to: UInt8.self)
-                return String(validating: UnsafeBufferPointer(start: bytes, count: strlen(UnsafePointer<CChar>(OpaquePointer(bytes)))), as: UTF8.self)
+                return Array(UnsafeBufferPointer(start: bytes, count: strlen(UnsafePointer<CChar>(OpaquePointer(bytes)))))
             }
-            guard let name else {
-                report("\(path): a name in it is not UTF-8; rename it to send it")
+            guard let name = String(validating: bytes, as: UTF8.self) else {
+                report("\(LocalFile.join(path, LocalWalk.escaped(bytes))): its name is not UTF-8; rename it to send it")
                 continue
             }
             if name != ".", name != ".." { names.append(name) }

@@ -73,9 +73,9 @@ actor UploadCommitter {
                 progress.update { $0.files += UInt64(part.count) }
             } catch let error as ClientError where UploadCommitter.isAboutPaths(error) {
                 if part.count == 1 {
-                    outcome.errors.append("\(part[0].local): \(error.detail)")
+                    refuse(part[0], error)
                 } else if let index = part.firstIndex(where: { $0.write.path == error.path }) {
-                    outcome.errors.append("\(part[index].local): \(error.detail)")
+                    refuse(part[index], error)
                     var rest = part
                     rest.remove(at: index)
                     // Halves from here on, or a thousand refused paths would take a thousand commits of all.
@@ -87,6 +87,14 @@ actor UploadCommitter {
         }
     }
 
+    private func refuse(_ write: UploadWrite, _ error: ClientError) {
+        // The node says no more of a path that a key may not know of, and the file that is sent is there.
+        let reason = error.status == 404 ? "nothing is there that this key may write" : error.detail
+        outcome.errors.append("\(write.local): not written to \(write.write.path): \(reason)")
+        guard case .file(let file) = write.write.value else { return }
+        progress.update { $0.bytes -= min($0.bytes, file.content.size) }
+    }
+
     private static func halves(_ writes: [UploadWrite]) -> [[UploadWrite]] {
         if writes.count < 2 { return [writes] }
         // The later half first: the end is taken first.
@@ -95,6 +103,7 @@ actor UploadCommitter {
 
     private static func isAboutPaths(_ error: ClientError) -> Bool {
         guard let status = error.status, error.missing.isEmpty else { return false }
-        return status == 400 || status == 403 || status == 404 || status == 409 || status == 412
+        // Who asks, how slowly and how often is about all of them.
+        return (400..<500).contains(status) && status != 401 && status != 408 && status != 429
     }
 }
