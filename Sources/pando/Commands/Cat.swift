@@ -12,15 +12,20 @@ struct Cat: AsyncParsableCommand {
 
     func run() async throws {
         try await options.withClient { client in
-            for path in paths {
-                // A directory answers with its listing, which is not what was asked for.
-                if path.isDirectory { throw Failure("\(path.path) is a directory; see it with 'pando ls'") }
-                let download = try await client.get(path.path, at: reading.at)
-                guard download.head.kind != .directory else {
-                    throw Failure("\(path.path) is a directory; see it with 'pando ls'")
-                }
-                for try await piece in download.body { Output.write(piece) }
+            try await Cat.write(paths, at: reading.at, client)
+        }
+    }
+
+    /// Writes files to standard output, one after another.
+    static func write(_ paths: [RemotePath], at when: When?, _ client: PandoClient) async throws {
+        for path in paths {
+            // A directory answers with its listing, which is not what was asked for.
+            if path.isDirectory { throw Failure("\(path.path) is a directory; see it with 'pando ls'") }
+            let download = try await client.get(path.path, at: when)
+            guard download.head.kind != .directory else {
+                throw Failure("\(path.path) is a directory; see it with 'pando ls'")
             }
+            for try await piece in download.body { Output.write(piece) }
         }
     }
 }

@@ -7,7 +7,7 @@ struct Get: AsyncParsableCommand {
         usage: "pando get [-r] [--exact] [--at WHEN] REMOTE... LOCAL",
         discussion: """
             As with 'cp': where LOCAL is a folder, ends in '/', or several things are fetched, they go into it; else \
-            LOCAL is the name of the copy. 'FOLDER/.' fetches what is in a folder. Only content that is not on the disk \
+            LOCAL is the name of the copy. 'FOLDER/.' fetches what is in a folder. '-' is standard output. Only content that is not on the disk \
             is fetched, and a run that was cut off goes on where it stopped.
             """)
 
@@ -26,6 +26,10 @@ struct Get: AsyncParsableCommand {
     func validate() throws {
         if paths.count < 2 { throw ValidationError("give what to fetch and, last, where it goes on this machine") }
         if exact, paths.count > 2 { throw ValidationError("--exact is for one file or folder") }
+        if paths.last == "-" {
+            if recursive { throw ValidationError("a folder cannot go to standard output; give '-' without -r, or a folder of this machine") }
+            if options.json { throw ValidationError("the content goes to standard output; leave --json out, or name a file") }
+        }
     }
 
     private struct Report: Encodable {
@@ -50,6 +54,7 @@ struct Get: AsyncParsableCommand {
         }
         let local = paths[paths.count - 1]
         try await options.withClient { client in
+            if local == "-" { return try await Cat.write(remotes, at: reading.at, client) }
             let progress = Progress(verb: "fetched")
             let fetch = Fetch(client, at: reading.at, progress: progress)
             let roots = try await roots(remotes, local, client)
