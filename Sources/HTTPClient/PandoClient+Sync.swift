@@ -39,6 +39,7 @@ extension PandoClient {
         case member = "members"
     }
 
+    /// - Parameter id: the address of a peer that has never answered.
     public func removePeer(_ id: String) async throws {
         try await discard(try await send(.DELETE, "/sync/peers/" + PercentEncoding.component(id)))
     }

@@ -82,8 +82,13 @@ struct Peers: AsyncParsableCommand {
         func run() async throws {
             try await options.withClient { client in
                 let peers: [Peer] = try await client.peers()
-                let id = try NodeChoice.find(
-                    peer, in: peers.compactMap { peer in peer.nodeID.map { ($0, [peer.label, peer.address]) } }, what: "peer")
+                let id: String
+                if let address = unknown(among: peers) {
+                    id = address
+                } else {
+                    id = try NodeChoice.find(
+                        peer, in: peers.compactMap { peer in peer.nodeID.map { ($0, [peer.label, peer.address]) } }, what: "peer")
+                }
                 try await client.removePeer(id)
                 if options.json {
                     try Output.json(["removed": id])
@@ -91,6 +96,13 @@ struct Peers: AsyncParsableCommand {
                     Output.line("removed \(id)")
                 }
             }
+        }
+
+        /// The address of a peer that has never answered, and so has no id, if it is such a one that is meant.
+        private func unknown(among peers: [Peer]) -> String? {
+            let addresses = [peer, try? Connection.normalise(peer)]
+            let found = peers.filter { $0.nodeID == nil && $0.address != nil && (addresses.contains($0.address) || $0.label == peer) }
+            return found.count == 1 ? found[0].address : nil
         }
     }
 }
