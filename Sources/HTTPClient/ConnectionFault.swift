@@ -6,7 +6,10 @@ import NIOPosix
 import NIOSSL
 
 /// Why there was no answer, in words for people: the libraries' errors say more than they need.
-enum ConnectionFault {
+public enum ConnectionFault {
+    /// Whether a port cannot be listened at because somebody else does.
+    public static func isAddressInUse(_ error: any Error) -> Bool { (error as? IOError)?.errnoCode == EADDRINUSE }
+
     static func words(_ error: any Error) -> String {
         switch error {
         case let error as TLSFault: error.description

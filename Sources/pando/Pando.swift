@@ -41,6 +41,7 @@ enum Main {
         // A closed pipe is an error of the write that meets it.
         signal(SIGPIPE, SIG_IGN)
         do {
+            try checkHelp(CommandLine.arguments.dropFirst())
             var command = try await Pando.asyncParseAsRoot(arguments(Array(CommandLine.arguments.dropFirst())))
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
@@ -51,6 +52,18 @@ enum Main {
             exit(report(error))
         }
         exit(0)
+    }
+
+    /// The parser takes any name behind 'help', and shows the help of what is above it.
+    private static func checkHelp(_ arguments: ArraySlice<String>) throws {
+        guard arguments.first == "help" else { return }
+        var commands = Pando.configuration.subcommands
+        for name in arguments.dropFirst() where !name.hasPrefix("-") {
+            guard let command = commands.first(where: { $0.configuration.commandName == name }) else {
+                throw ValidationError("there is no command '\(name)'; 'pando help' shows all")
+            }
+            commands = command.configuration.subcommands
+        }
     }
 
     /// Global options may stand in front of the command too; the parser wants them behind it.

@@ -111,7 +111,8 @@ struct CareTests {
         #expect(gone.code == 0, "\(gone.errors)")
         #expect(gone.json["freed_bytes"].number ?? 0 > 2_000_000, "\(gone.output)")
         #expect(try a.command("scrub").code == 0)
-        #expect(try a.command("verify", "--json").json["lost"].number == 0)
+        let whole = try a.command("verify", "--json").json
+        #expect(whole["lost"].number == 0 && whole["whole"].flag == true && whole["complete"].flag == true)
         let status = try a.command("status")
         #expect(status.output.contains("last scrub") && !status.output.contains("not yet"), "\(status.output)")
         #expect(try a.get("/metrics").text.contains("pando_last_scrub_timestamp_seconds"))
@@ -127,6 +128,8 @@ struct CareTests {
             let result = try a.command(command)
             #expect(result.code == 1 && result.output.contains("/d0/0: "), "\(result.output)\(result.errors)")
         }
+        let lost = try a.command("verify", "--json").json
+        #expect(lost["lost"].number ?? 0 > 0 && lost["whole"].flag == false && lost["complete"].flag == true, "\(lost)")
         _ = files
     }
 

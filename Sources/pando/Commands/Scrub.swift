@@ -43,12 +43,20 @@ enum Repair {
     static func show(_ result: JSONValue, _ options: GlobalOptions) throws {
         let outcome: RepairOutcome = try result.decode()
         if options.json {
-            try Output.json(result)
+            try Output.json(report(outcome, result))
         } else {
             Output.line("\(Output.count(outcome.objects, "object")), \(outcome.bytes) bytes checked; \(outcome.damaged) damaged, \(outcome.healed) healed, \(outcome.lost) lost")
             for loss in outcome.losses { Output.line("\(Output.shown(loss.path)): \(loss.reason)") }
             if !outcome.whole { Output.line("it did not come to the end; the next one goes on there") }
         }
         if outcome.lost > 0 { throw ExitCode(1) }
+    }
+
+    /// What the node answered, but that `whole` stands for the data, and not for whether all of it was read.
+    private static func report(_ outcome: RepairOutcome, _ answer: JSONValue) -> JSONValue {
+        guard case .object(var fields) = answer else { return answer }
+        fields["complete"] = .bool(outcome.whole)
+        fields["whole"] = .bool(outcome.whole && outcome.lost == 0)
+        return .object(fields)
     }
 }

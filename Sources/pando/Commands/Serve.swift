@@ -145,6 +145,9 @@ struct Serve: AsyncParsableCommand {
         } catch is CancellationError {
             // How a service that was asked to stop says that it did.
             result = .success(())
+        } catch where ConnectionFault.isAddressInUse(error) {
+            result = .failure(Failure(
+                "port \(settings.port) of \(settings.host) is in use: does a node run there already? End what listens there, or give another port with --port"))
         } catch {
             result = .failure(Failure("\(error)"))
         }

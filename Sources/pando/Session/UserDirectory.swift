@@ -17,11 +17,17 @@ enum UserDirectory {
     static func write(_ bytes: [UInt8], to path: String) throws {
         let directory = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
         do {
-            try FileManager.default.createDirectory(
-                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            try make(directory)
             try PrivateFile.write(bytes, to: path)
         } catch {
-            throw Failure("cannot write \(path): \(error)")
+            throw Failure("cannot write \(path): \(error.reason)")
         }
+    }
+
+    /// Makes a directory and those above it, for their owner alone.
+    private static func make(_ directory: String) throws(DiskError) {
+        if FileManager.default.fileExists(atPath: directory) { return }
+        if let slash = directory.lastIndex(of: "/"), slash > directory.startIndex { try make(String(directory[..<slash])) }
+        _ = try OperatingSystemDisk(path: directory)
     }
 }
