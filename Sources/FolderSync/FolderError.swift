@@ -14,6 +14,8 @@ public struct FolderError: Error, Sendable, CustomStringConvertible {
         case refused
         /// The server cannot be reached now.
         case unreachable
+        /// Somebody has paused the sync.
+        case paused
         /// No room on the disk.
         case full
         /// Something else on this machine failed.

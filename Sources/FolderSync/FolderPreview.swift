@@ -61,6 +61,8 @@ public struct FolderExplanation: Sendable {
 
     /// What decides whether it is ignored; nil where no pattern matches.
     public var ignore: IgnoreDecision?
+    /// Whether it is the sync's or the database's own, and never synced.
+    public var isReserved = false
     public var isInScope = true
     /// The name in the folder, where it is another than in the tree.
     public var alias: String?
@@ -83,6 +85,7 @@ extension FolderState {
     public func explain(_ path: TreePath) throws -> FolderExplanation {
         var explanation = FolderExplanation()
         explanation.ignore = try FolderState.ignoreDecision(path, folder: layout.folder)
+        explanation.isReserved = FolderState.isReserved(path)
         explanation.isInScope = scope.includes(path)
         if let (_, name, row) = try index.read({ try $0.find(path) }) {
             explanation.isKnown = true
@@ -95,19 +98,21 @@ extension FolderState {
         return explanation
     }
 
+    public static func isReserved(_ path: TreePath) -> Bool { FolderScope.isReserved(path) }
+
     /// Which pattern decides of a path, those of the directories above it first. Needs nothing but the folder.
     public static func ignoreDecision(_ path: TreePath, folder: String) throws -> IgnoreDecision? {
-        var handle = try DirectoryHandle(path: folder)
+        // Nil below a directory that is not there, of which the patterns above it say what they would say.
+        var handle: DirectoryHandle? = try DirectoryHandle(path: folder)
         var rules = IgnoreStack()
         var decision: IgnoreDecision?
         for (index, name) in path.names.enumerated() {
             let names = Array(path.names[...index])
-            rules = rules.adding(try IgnoreList(in: handle, names: Array(names.dropLast())))
-            let isDirectory = index < path.names.count - 1 ? true : try handle.status(Array(name.utf8))?.kind == .directory
+            if let handle { rules = rules.adding(try IgnoreList(in: handle, names: Array(names.dropLast()))) }
+            let isDirectory = index < path.names.count - 1 ? true : try handle?.status(Array(name.utf8))?.kind == .directory
             decision = rules.decision(names, isDirectory: isDirectory)
             if decision?.isIgnored == true { return decision }
-            guard let next = try handle.directory(Array(name.utf8)) else { break }
-            handle = next
+            handle = try handle?.directory(Array(name.utf8))
         }
         return decision
     }

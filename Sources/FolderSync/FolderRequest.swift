@@ -13,7 +13,9 @@ public enum FolderRequest: Codable, Sendable {
     /// Settles the conflict at a path: `winner`, `loser` or a version's name.
     case resolve(path: String, pick: String)
     /// Brings the folder and the server together, and answers when they are.
-    case once
+    ///
+    /// - Parameter confirmsDeletions: whether deletions that would be held are carried out.
+    case once(confirmsDeletions: Bool)
 }
 
 /// What came of it, as the routes of the API tell it.
@@ -172,16 +174,19 @@ public struct FolderRequests: Sendable {
     }
 
     /// Answers what can be answered at once.
-    /// - Returns: the names of the requests to bring the two together, which are answered once they are.
-    func answerAll(_ state: FolderState) async -> [String] {
-        guard let directory = try? DirectoryHandle(path: path), let names = try? directory.names() else { return [] }
+    /// - Returns: the names of the requests to bring the two together, which are answered once they are, and whether any of them confirms
+    ///   deletions.
+    func answerAll(_ state: FolderState) async -> (waiting: [String], confirmsDeletions: Bool) {
+        guard let directory = try? DirectoryHandle(path: path), let names = try? directory.names() else { return ([], false) }
         var waiting: [String] = []
+        var confirmsDeletions = false
         for name in names.map({ String(decoding: $0, as: UTF8.self) }) where name.hasSuffix(".request") {
             guard let bytes = try? PrivateFile.read("\(path)/\(name)") else { continue }
             PrivateFile.remove("\(path)/\(name)")
             let request = try? JSONDecoder().decode(FolderRequest.self, from: Data(bytes))
-            if case .once? = request {
+            if case .once(let confirms)? = request {
                 waiting.append(name)
+                confirmsDeletions = confirmsDeletions || confirms
                 continue
             }
             var answer = FolderAnswer()
@@ -192,7 +197,7 @@ public struct FolderRequests: Sendable {
             }
             send(answer, to: name)
         }
-        return waiting
+        return (waiting, confirmsDeletions)
     }
 
     func send(_ answer: FolderAnswer, to request: String) {

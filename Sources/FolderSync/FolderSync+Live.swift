@@ -1,3 +1,4 @@
+import Causality
 import Content
 import FileDatabase
 import Merkle
@@ -59,10 +60,19 @@ extension FolderSync {
         /// Requests to bring the two together that are not answered yet, and what was done since they came.
         var waiting: [String] = []
         var summary = FolderSummary()
+        /// The newest state of the tree when the first of them came.
+        var since = Timestamp.zero
+        /// Whether one of them confirms deletions.
+        var confirmsDeletions = false
+        /// Whether deletions made here are held. A look at some directories finds nothing of those in others.
+        var isHolding = false
     }
 
     private func step(_ pass: inout Pass, _ inbox: Inbox, _ watcher: FolderWatcher?) async throws {
-        pass.waiting += await requests.answerAll(state)
+        let (waiting, confirmsDeletions) = await requests.answerAll(state)
+        if pass.waiting.isEmpty { pass.since = state.database.head.commit.time }
+        pass.waiting += waiting
+        pass.confirmsDeletions = pass.confirmsDeletions || confirmsDeletions
         let isPaused = FolderPause.isSet(state.layout)
         if isPaused != pass.isPaused {
             pass.isPaused = isPaused
@@ -70,7 +80,7 @@ extension FolderSync {
             if isPaused { remote.stopLive() } else { remote.goLive() }
         }
         if isPaused {
-            answer(&pass, "the sync of this folder is paused; 'pando sync resume' ends that")
+            answer(&pass, FolderSync.pausedWords)
             return pass.retry = false
         }
         let trouble = remote.trouble
@@ -86,14 +96,24 @@ extension FolderSync {
             await inbox.catchUp(in: state.layout)
         }
         let (dirty, isWhole) = inbox.take()
-        if isWhole || ContinuousClock.now - pass.lookedAt > rescanInterval(watcher) {
+        if isWhole || ContinuousClock.now - pass.lookedAt > rescanInterval(watcher) || pass.isHolding && !pass.waiting.isEmpty {
             pass.directories = nil
         } else if pass.directories != nil {
             pass.directories?.formUnion(dirty)
         }
         let directories = pass.directories
-        let local = try await absorb(directories, isFirst: pass.isFirst, watcher)
+        if pass.isFirst {
+            do {
+                try await state.placeIgnoreLists(from: remote)
+            } catch {
+                answer(&pass, FolderSync.words(error))
+                throw error
+            }
+        }
+        let isConfirmed = pass.isFirst && options.confirmsDeletions || pass.confirmsDeletions
+        let local = try await absorb(directories, confirmsDeletions: isConfirmed, watcher)
         if directories == nil { pass.lookedAt = ContinuousClock.now }
+        if directories == nil || local.held != nil { pass.isHolding = local.held != nil }
         pass.directories = local.rulesChanged ? nil : local.unsettled
         if !pass.waiting.isEmpty {
             pass.summary.add(local, isWhole: directories == nil)
@@ -106,7 +126,7 @@ extension FolderSync {
         }
         let root = state.database.head.commit.files.root
         if pass.waiting.isEmpty, root == pass.placedRoot, local.edits == 0, !pass.retry, local.rulesChanged == false, directories?.isEmpty == true { return }
-        let placed = try await place(isFirst: pass.isFirst, watcher)
+        let placed = try await place(confirmsDeletions: isConfirmed, watcher)
         pass.directories?.formUnion(placed.dirty)
         if placed.written + placed.deleted > 0 || local.edits > 0 { tell(.conflicts(conflicts)) }
         try await state.keepLosers(from: remote)
@@ -115,12 +135,15 @@ extension FolderSync {
         pass.retry = pass.directories?.isEmpty == false || placed.isIncomplete
         pass.placedRoot = pass.retry ? nil : root
         for finding in state.chunks.takeFindings() { try note(finding, &pass) }
-        let isInSync = pass.offline == nil && !pass.retry && local.held == nil && placed.held == nil
+        let isInSync = pass.offline == nil && !pass.retry && !pass.isHolding && placed.held == nil
         if isInSync, !pass.isInSync { tell(.inSync) }
         pass.isInSync = isInSync && local.edits == 0
         if !pass.waiting.isEmpty {
             pass.summary.add(placed)
-            if !pass.retry || pass.tries > FolderSync.maximumPasses { answer(&pass) }
+            if !pass.retry || pass.tries > FolderSync.maximumPasses {
+                pass.summary.notices += try unsettledNotices(local.unsettled, placed.dirty)
+                answer(&pass)
+            }
         }
     }
 
@@ -133,11 +156,13 @@ extension FolderSync {
             answer.error = error
         } else {
             pass.summary.conflicts = conflicts
+            discount(&pass.summary, since: pass.since)
             pass.summary.isInSync = !pass.retry && pass.summary.held.isEmpty && !pass.summary.notices.contains { $0.kind == .kept }
             answer.summary = pass.summary
         }
         for request in pass.waiting { requests.send(answer, to: request) }
         pass.waiting = []
+        pass.confirmsDeletions = false
         pass.summary = FolderSummary()
     }
 

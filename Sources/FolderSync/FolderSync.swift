@@ -1,3 +1,4 @@
+import Causality
 import Content
 import FileDatabase
 import Merkle
@@ -57,20 +58,26 @@ public final class FolderSync: Sendable {
 
     /// Brings the two together, and ends.
     public func runOnce() async throws -> FolderSummary {
+        if FolderPause.isSet(state.layout) { throw FolderError(.paused, FolderSync.pausedWords) }
         var summary = FolderSummary()
         var directories: Set<UInt64>?
+        let since = state.database.head.commit.time
         // Where it does not answer, the exchange says so; what was edited is noted all the same.
         try? await remote.meet()
+        try await state.placeIgnoreLists(from: remote)
+        var unsettled: [FolderNotice] = []
         for pass in 1...FolderSync.maximumPasses {
-            let local = try await absorb(directories, isFirst: pass == 1)
+            let isConfirmed = options.confirmsDeletions && pass == 1
+            let local = try await absorb(directories, confirmsDeletions: isConfirmed)
             summary.add(local, isWhole: directories == nil)
             let exchanged = try await remote.exchange()
             summary.notices = summary.notices.filter { $0.kind != .kept } + exchanged.refused
             for refusal in exchanged.refused { tell(.notice(refusal)) }
-            let placed = try await place(isFirst: pass == 1)
+            let placed = try await place(confirmsDeletions: isConfirmed)
             summary.add(placed)
             try await state.keepLosers(from: remote)
             directories = local.unsettled.union(placed.dirty)
+            unsettled = try unsettledNotices(local.unsettled, placed.dirty)
             let isQuiet = local.edits == 0 && exchanged.entries == 0 && placed.written == 0 && placed.deleted == 0
             if directories?.isEmpty == true, !placed.isIncomplete, isQuiet || pass > 1 && local.edits == 0 && exchanged.entries == 0 {
                 summary.isInSync = summary.held.isEmpty && exchanged.refused.isEmpty
@@ -78,17 +85,52 @@ public final class FolderSync: Sendable {
             }
             if !local.unsettled.isEmpty || placed.isIncomplete { try await Sleep.wait(FolderSync.again) }
         }
+        for notice in unsettled { tell(.notice(notice)) }
+        summary.notices += unsettled
         summary.conflicts = conflicts
+        discount(&summary, since: since)
         return summary
+    }
+
+    static let pausedWords = "the sync of this folder is paused; 'pando sync resume' ends that"
+
+    /// What could not be brought together yet because somebody is at work on it.
+    func unsettledNotices(_ unsettled: Set<UInt64>, _ dirty: Set<UInt64>) throws -> [FolderNotice] {
+        let open = openFiles.waiting(in: unsettled)
+        var notices = open.map { FolderNotice(.skipped, $0.path, "is being written; it is sent once it is at rest") }
+        for directory in unsettled.subtracting(open.map(\.directory)).union(dirty).sorted() {
+            guard let path = try state.index.read({ try $0.path(of: directory) })?.tree.joined(separator: "/") else { continue }
+            notices.append(FolderNotice(.skipped, path.isEmpty ? "." : path, "something in it changes all the time; it goes on once that is at rest"))
+        }
+        return notices
+    }
+
+    /// Takes out of what was sent what the server did not take.
+    ///
+    /// - Parameter since: the newest state of the tree before the edits that are counted.
+    func discount(_ summary: inout FolderSummary, since: Timestamp) {
+        let view = state.database.view
+        for notice in summary.notices where notice.kind == .kept {
+            let versions = (try? TreePath("/" + notice.path)).flatMap { try? view.entry(at: $0) }?.register?.versions ?? []
+            // One from before was counted then.
+            guard let own = versions.first(where: { $0.dot.actor == state.database.actor && $0.dot.timestamp > since }) else { continue }
+            summary.sentFiles = max(0, summary.sentFiles - 1)
+            switch own.value {
+            case .tombstone: summary.sentDeletions = max(0, summary.sentDeletions - 1)
+            case .file(let file): summary.sentBytes -= min(summary.sentBytes, file.content.size)
+            case .symlink, .directory: break
+            }
+        }
     }
 
     var conflicts: UInt64 { state.database.head.commit.files.aggregates.conflicts }
 
-    func absorb(_ directories: Set<UInt64>?, isFirst: Bool, _ watcher: FolderWatcher? = nil) async throws -> LocalOutcome {
+    func absorb(_ directories: Set<UInt64>?, confirmsDeletions: Bool, _ watcher: FolderWatcher? = nil) async throws -> LocalOutcome {
         if let directories, directories.isEmpty { return LocalOutcome() }
+        openFiles.beginLook()
         var told = LocalOutcome()
         let outcome = try await state.absorb(
-            directories, confirmsDeletions: options.confirmsDeletions && isFirst, visit: { self.watch($0, $1, watcher) },
+            directories, confirmsDeletions: confirmsDeletions, visit: { self.watch($0, $1, watcher) },
             takesOpen: { self.openFiles.isAtRest($0) }
         ) { outcome in
             tell(.progress(FolderProgress(
@@ -115,9 +157,9 @@ public final class FolderSync: Sendable {
                 + "instead. Raise fs.inotify.max_user_watches and start again")))
     }
 
-    func place(isFirst: Bool, _ watcher: FolderWatcher? = nil) async throws -> PlacementOutcome {
+    func place(confirmsDeletions: Bool, _ watcher: FolderWatcher? = nil) async throws -> PlacementOutcome {
         let outcome = try await state.place(
-            from: remote, confirmsDeletions: options.confirmsDeletions && isFirst, visit: { self.watch($0, $1, watcher) }
+            from: remote, confirmsDeletions: confirmsDeletions, visit: { self.watch($0, $1, watcher) }
         ) { [tell] outcome in
             tell(.progress(FolderProgress(
                 direction: .receiving, files: outcome.written + outcome.deleted, bytes: outcome.bytes, totalBytes: outcome.totalBytes)))

@@ -1,3 +1,4 @@
+import Merkle
 import Platform
 import Synchronization
 
@@ -8,23 +9,50 @@ final class OpenFiles: Sendable {
         var name: [UInt8]
     }
 
+    private struct Sight {
+        var status: FileStatus
+        var since: ContinuousClock.Instant
+        var path: String
+        /// Of the last look that it was met at.
+        var look: Int
+    }
+
+    private struct State {
+        var files: [Key: Sight] = [:]
+        var look = 0
+    }
+
     private let rest: Duration
-    private let seen = Mutex<[Key: (status: FileStatus, since: ContinuousClock.Instant)]>([:])
+    private let state = Mutex(State())
 
     init(rest: Duration) {
         self.rest = rest
     }
 
+    /// Another look at the folder begins.
+    func beginLook() {
+        state.withLock { $0.look += 1 }
+    }
+
     func isAtRest(_ item: ScanResult.Item) -> Bool {
         let key = Key(directory: item.directory, name: item.name)
-        return seen.withLock { seen in
-            if let known = seen[key], known.status == item.row.status { return ContinuousClock.now - known.since > rest }
-            seen[key] = (item.row.status, .now)
+        return state.withLock { state in
+            if let known = state.files[key], known.status == item.row.status {
+                state.files[key]?.look = state.look
+                return ContinuousClock.now - known.since > rest
+            }
+            state.files[key] = Sight(status: item.row.status, since: .now, path: item.path.names.joined(separator: "/"), look: state.look)
             return false
         }
     }
 
+    /// Those that the last look met in some directories, with their paths in the tree.
+    func waiting(in directories: Set<UInt64>) -> [(directory: UInt64, path: String)] {
+        let files = state.withLock { state in state.files.filter { directories.contains($0.key.directory) && $0.value.look == state.look } }
+        return files.map { ($0.key.directory, $0.value.path) }.sorted { $0.1 < $1.1 }
+    }
+
     func forget() {
-        seen.withLock { $0 = [:] }
+        state.withLock { $0.files = [:] }
     }
 }

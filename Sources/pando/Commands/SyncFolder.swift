@@ -17,6 +17,9 @@ struct SyncFolder: AsyncParsableCommand {
             PANDO_KEY. What both have stays, and where they differ both versions are kept. Everything that is needed for it stands \
             in FOLDER/.pando. A file .pandoignore says what is left out, by the rules of .gitignore.
 
+            With another URL, a node of the same cluster takes the place of the one before: the cluster has moved, or another of its \
+            nodes is nearer.
+
             With --once, a sync of the folder that is running already brings the two together.
 
             A change that would delete more than 1,000 files, or more than half of ten or more, is held until it is confirmed \
@@ -65,7 +68,7 @@ struct SyncFolder: AsyncParsableCommand {
         let paths = paths.isEmpty ? nil : try paths.map { try Glob($0).description }
         if once, !dryRun, let process = FolderSession.process(syncing: folder) { return try await askOnce(folder, process) }
         let session = try await FolderSession.open(
-            folder: folder, url: url, paths: paths, isNew: new, limitUp: limitUp?.bytes, limitDown: limitDown?.bytes)
+            folder: folder, url: url, paths: paths, isNew: new, isTrial: dryRun, limitUp: limitUp?.bytes, limitDown: limitDown?.bytes)
         let result: Result<Void, any Error>
         do {
             try await work(session)
@@ -106,10 +109,14 @@ struct SyncFolder: AsyncParsableCommand {
 
     /// Has the sync that runs bring the two together.
     private func askOnce(_ folder: String, _ process: Int) async throws {
-        let answer = try await FolderRequests(folder: folder).ask(.once, of: process)
+        if let url = try url.map({ try Connection.normalise($0) }), let known = try Pairing.of(folder: folder), known.url != url {
+            throw Failure("\(folder) is being synced with \(known.url), by process \(process); end that first to sync it with \(url)")
+        }
+        let answer = try await FolderRequests(folder: folder).ask(.once(confirmsDeletions: yesDelete), of: process)
         guard let summary = answer.summary else { throw Failure(answer.error ?? "the sync that runs gives no answer") }
         let display = FolderDisplay(json: json, traffic: { (0, 0) })
         for notice in summary.notices { display.show(.notice(notice)) }
+        for held in summary.held { display.show(.held(held)) }
         try display.show(summary)
         if !summary.isInSync { throw ExitCode.failure }
     }
@@ -119,6 +126,7 @@ struct SyncFolder: AsyncParsableCommand {
         let pairing = try Pairing.of(folder: folder)
         var explanation = FolderExplanation()
         explanation.ignore = try FolderState.ignoreDecision(path, folder: folder)
+        explanation.isReserved = FolderState.isReserved(path)
         var isComplete = false
         if pairing != nil {
             do {

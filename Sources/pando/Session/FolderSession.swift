@@ -18,28 +18,52 @@ final class FolderSession: Sendable {
     let remote: NodeRemote
     private let node: Node
     private let transport: HTTPTransport
+    private let trial: Trial?
     private let started = ContinuousClock.now
 
-    private init(folder: String, url: String, state: FolderState, node: Node, transport: HTTPTransport) {
+    private init(folder: String, url: String, state: FolderState, node: Node, transport: HTTPTransport, trial: Trial?) {
         self.folder = folder
         self.url = url
         self.state = state
         self.node = node
         self.transport = transport
+        self.trial = trial
         remote = NodeRemote(node: node, address: url)
     }
 
     // MARK: Opening
 
+    /// - Parameter isTrial: whether a folder that is not paired is to be as it was afterwards, and a pairing is not changed.
     static func open(
-        folder: String, url: String?, paths: [String]?, isNew: Bool, limitUp: UInt64?, limitDown: UInt64?
+        folder: String, url: String?, paths: [String]?, isNew: Bool, isTrial: Bool, limitUp: UInt64?, limitDown: UInt64?
     ) async throws -> FolderSession {
-        let pairing = try pairing(folder: folder, url: url, paths: paths, isNew: isNew)
+        let known = try Pairing.of(folder: folder)
+        let pairing = try pairing(folder: folder, known: known, url: url, paths: paths, isNew: isNew)
+        let isFresh = isTrial && known == nil && !FileManager.default.fileExists(atPath: folder + "/.pando")
+        let access = try await access(for: pairing, folder: folder)
+        let trial = isFresh ? Trial(folder: folder, connection: access.connection, madeKey: access.madeKey) : nil
+        do {
+            return try await open(folder, pairing, known, access, isTrial: isTrial, trial, limitUp: limitUp, limitDown: limitDown)
+        } catch {
+            await trial?.end()
+            throw error
+        }
+    }
+
+    private static func open(
+        _ folder: String, _ pairing: Pairing, _ known: Pairing?, _ access: Access, isTrial: Bool, _ trial: Trial?, limitUp: UInt64?, limitDown: UInt64?
+    ) async throws -> FolderSession {
+        var pairing = pairing
         let scope = FolderScope(try pairing.paths.map { try Glob($0) })
-        let (key, server) = try await key(for: pairing, folder: folder)
+        let server: String? = if case .node(let id) = access.connection.trust { id.description } else { nil }
+        if let known, known.url != pairing.url, let cluster = known.cluster {
+            try await require(cluster, of: known, folder, at: pairing.url, access)
+        }
         // Only now is anything written: with a key there is somebody to sync with.
-        try pairing.store(in: folder)
-        try PairedFolder.remember(folder)
+        if known == nil {
+            try pairing.store(in: folder)
+            if !isTrial { try PairedFolder.remember(folder) }
+        }
         var logger = Logger(label: "pando") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .error
         let quiet = logger
@@ -55,12 +79,17 @@ final class FolderSession: Sendable {
                     throw error
                 }
             }
-            let session = FolderSession(folder: folder, url: pairing.url, state: state, node: node, transport: transport)
-            let peer = try await node.connect(to: pairing.url, apiKey: key, syncPaths: pairing.paths.isEmpty ? nil : pairing.paths)
+            let session = FolderSession(folder: folder, url: pairing.url, state: state, node: node, transport: transport, trial: trial)
+            let peer = try await node.connect(to: pairing.url, apiKey: access.key, syncPaths: pairing.paths.isEmpty ? nil : pairing.paths)
             if let server, let found = peer.nodeID, found != server {
                 await session.close()
                 throw Failure("another node answers at \(pairing.url) than at 'pando login'; log in again if that is right")
             }
+            if isTrial { return session }
+            // By it a new address is known to be of the same cluster. Where it is not told now, it is the next time.
+            if pairing.cluster == nil, peer.nodeID != nil { pairing.cluster = try? await cluster(at: access) }
+            if pairing != known { try pairing.store(in: folder) }
+            if let known, known.url != pairing.url { Output.note("\(folder) is synced with \(pairing.url) from now on, and no longer with \(known.url)") }
             return session
         } catch let error as DirectoryInUse {
             await transport.shutdown()
@@ -82,12 +111,10 @@ final class FolderSession: Sendable {
         }
     }
 
-    private static func pairing(folder: String, url: String?, paths: [String]?, isNew: Bool) throws -> Pairing {
+    private static func pairing(folder: String, known: Pairing?, url: String?, paths: [String]?, isNew: Bool) throws -> Pairing {
         let url = try url.map { try Connection.normalise($0) }
-        if var known = try Pairing.of(folder: folder) {
-            if let url, url != known.url {
-                throw Failure("\(folder) is paired with \(known.url); remove \(folder)/.pando to pair it with another node")
-            }
+        if var known {
+            if let url { known.url = url }
             if let paths { known.paths = paths }
             return known
         }
@@ -99,16 +126,52 @@ final class FolderSession: Sendable {
         return Pairing(id: UUID().uuidString, url: url, cluster: nil, paths: paths ?? [])
     }
 
-    /// The key by which the server lets this folder in, and the server's id where it is known.
-    private static func key(for pairing: Pairing, folder: String) async throws -> (key: String, server: String?) {
+    /// What the server lets this folder in by.
+    private struct Access {
+        var connection: Connection
+        var key: String
+        /// The id of the key, if it was made now.
+        var madeKey: String?
+    }
+
+    /// The cluster of a node that lets this folder in.
+    private static func cluster(at access: Access) async throws -> String? {
+        let client = PandoClient(url: access.connection.url, credential: .key(access.key), trust: access.connection.trust)
+        do {
+            let status: HTTPClient.NodeStatus = try await client.status()
+            await client.shutdown()
+            return status.clusterID
+        } catch {
+            await client.shutdown()
+            throw error
+        }
+    }
+
+    /// Makes sure that the node at a new address is of the cluster that a folder is paired with.
+    private static func require(_ cluster: String, of known: Pairing, _ folder: String, at url: String, _ access: Access) async throws {
+        let found: String?
+        do {
+            found = try await self.cluster(at: access)
+        } catch {
+            throw Failure(
+                "\(folder) is paired with \(known.url), and nothing shows that the node at \(url) is of the same cluster: \(error). Nothing was changed")
+        }
+        guard found == cluster else {
+            throw Failure(
+                "\(folder) is paired with \(known.url), and the node at \(url) is of another cluster. Nothing was changed; "
+                    + "give an address of the folder's own cluster, and sync another folder with that one")
+        }
+    }
+
+    /// - Throws: `Failure` where there is no key.
+    private static func access(for pairing: Pairing, folder: String) async throws -> Access {
         let connection = try Connection.resolve(node: pairing.url, data: nil, environment: ProcessInfo.processInfo.environment)
-        let server: String? = if case .node(let id) = connection.trust { id.description } else { nil }
         let path = folder + "/.pando/key"
         switch connection.credential {
-        case .key(let key): return (key, server)
+        case .key(let key): return Access(connection: connection, key: key)
         case .made:
             // On the machine of a running node its owner needs no login; the folder gets a key of its own.
-            if let bytes = try PrivateFile.read(path) { return (String(decoding: bytes, as: UTF8.self), server) }
+            if let bytes = try PrivateFile.read(path) { return Access(connection: connection, key: String(decoding: bytes, as: UTF8.self)) }
             let client = connection.client()
             do {
                 let label = "folder \(URL(filePath: folder).lastPathComponent)"
@@ -117,13 +180,13 @@ final class FolderSession: Sendable {
                 await client.shutdown()
                 _ = try OperatingSystemDisk(path: folder + "/.pando")
                 try PrivateFile.write(Array(made.apiKey.utf8), to: path)
-                return (made.apiKey, server)
+                return Access(connection: connection, key: made.apiKey, madeKey: made.id)
             } catch {
                 await client.shutdown()
                 throw error
             }
         case .token, .none:
-            if let bytes = try PrivateFile.read(path) { return (String(decoding: bytes, as: UTF8.self), server) }
+            if let bytes = try PrivateFile.read(path) { return Access(connection: connection, key: String(decoding: bytes, as: UTF8.self)) }
             throw Failure("a folder needs a key for \(pairing.url): 'pando login \(pairing.url) --key KEY', or set PANDO_KEY")
         }
     }
@@ -148,6 +211,23 @@ final class FolderSession: Sendable {
             state.close()
         }
         await transport.shutdown()
+        await trial?.end()
+    }
+
+    /// A folder that is paired for as long as it takes to see what a sync would do.
+    private struct Trial: Sendable {
+        var folder: String
+        var connection: Connection
+        var madeKey: String?
+
+        func end() async {
+            try? FileManager.default.removeItem(atPath: folder + "/.pando")
+            guard let madeKey else { return }
+            let client = connection.client()
+            // What is left without it is a key that nobody has.
+            try? await client.revokeKey(madeKey)
+            await client.shutdown()
+        }
     }
 
     /// What is known of a path, without the server.
@@ -175,11 +255,15 @@ final class FolderSession: Sendable {
 
     /// A path of the tree from what a person typed: within the folder, or as it stands in the tree.
     static func treePath(_ text: String, in folder: String) throws -> TreePath {
-        var name = text
         let absolute = text.hasPrefix("/") ? text : FileManager.default.currentDirectoryPath + "/" + text
-        let standard = URL(filePath: absolute).standardizedFileURL.path(percentEncoded: false)
-        if standard.hasPrefix(folder + "/") { name = String(standard.dropFirst(folder.count)) }
-        return try TreePath(RemotePath(name).path)
+        let local = URL(filePath: absolute).standardizedFileURL
+        // A link may lead to the folder. The last name is not followed: it may be a link that is synced.
+        let resolved = local.deletingLastPathComponent().resolvingSymlinksInPath().appending(path: local.lastPathComponent)
+        for path in [local, resolved].map({ $0.path(percentEncoded: false) }) {
+            if path == folder || path == folder + "/" { return .root }
+            if path.hasPrefix(folder + "/") { return try TreePath(RemotePath(String(path.dropFirst(folder.count))).path) }
+        }
+        return try TreePath(RemotePath(text).path)
     }
 
     // MARK: Rates

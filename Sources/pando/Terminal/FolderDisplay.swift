@@ -191,7 +191,9 @@ final class FolderDisplay: Sendable {
             "received: \(Output.count(summary.receivedFiles, "file")), \(Output.size(summary.receivedBytes)); "
                 + Output.count(summary.receivedDeletions, "deletion"))
         if summary.conflicts > 0 { Output.line("\(Output.count(summary.conflicts, "conflict")): 'pando conflicts --folder FOLDER' shows them") }
-        if !summary.isInSync { Output.complain("not all is in sync; see above") }
+        if !summary.isInSync {
+            Output.complain(summary.notices.isEmpty && summary.held.isEmpty ? "not all is in sync yet; sync again" : "not all is in sync; see above")
+        }
     }
 
     /// What a link of no known speed is taken to carry: 100 megabits a second.
@@ -224,7 +226,7 @@ final class FolderDisplay: Sendable {
         }
         if json {
             var document: [String: Any] = [
-                "path": path.description, "ignored": explanation.ignore?.isIgnored ?? false, "in_scope": explanation.isInScope,
+                "path": path.description, "ignored": explanation.isReserved || explanation.ignore?.isIgnored ?? false, "in_scope": explanation.isInScope,
                 "known": explanation.isKnown, "losers": explanation.losers.map(fields),
             ]
             if let ignore = explanation.ignore { document["pattern"] = ["text": ignore.pattern, "source": ignore.source, "line": ignore.line] as [String: Any] }
@@ -233,6 +235,7 @@ final class FolderDisplay: Sendable {
             if let reason = explanation.reason { document["reason"] = reason }
             return print(document)
         }
+        if explanation.isReserved { return Output.line("\(path) is the sync's or the database's own, and never synced") }
         if let ignore = explanation.ignore {
             Output.line(
                 "\(path) is \(ignore.isIgnored ? "ignored" : "not ignored") by '\(Output.shown(ignore.pattern))', line \(ignore.line) of \(Output.shown(ignore.source))")
