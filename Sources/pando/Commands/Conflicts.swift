@@ -10,20 +10,21 @@ struct Conflicts: AsyncParsableCommand {
 
         @OptionGroup var options: GlobalOptions
 
-        @Option(help: ArgumentHelp("Only conflicts at or below a path.", valueName: "prefix"), transform: { try RemotePath($0) })
-        var under: RemotePath?
+        @Option(help: ArgumentHelp("Only conflicts at or below a path.", valueName: "prefix"))
+        var under: String?
 
         @Option(help: ArgumentHelp(FolderConflicts.help, valueName: "dir"))
         var folder: String?
 
         func run() async throws {
             if let folder = try FolderConflicts.folder(folder, options) {
-                let items = try await FolderConflicts.list(folder, under: under?.path)
+                let items = try await FolderConflicts.list(folder, under: try under.map { try FolderConflicts.path($0, in: folder) })
                 if options.json { return try Output.json(["items": items]) }
                 for conflict in try items.map({ try $0.decode(Conflict.self) }) { show(conflict) }
                 if items.isEmpty { Output.note("no conflicts") }
                 return
             }
+            let under = try under.map { try Conflicts.path($0) }
             try await options.withClient { client in
                 if options.json {
                     var items: [JSONValue] = []
@@ -58,12 +59,16 @@ struct Conflicts: AsyncParsableCommand {
 
     struct Resolve: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "resolve", abstract: "Decide conflicts.", discussion: "The versions that are not picked are dropped, on every node.")
+            commandName: "resolve", abstract: "Decide conflicts.",
+            discussion: """
+                The versions that are not picked are dropped, on every node. In a synced folder, paths are taken from the working \
+                directory, or with a slash in front as they are listed.
+                """)
 
         @OptionGroup var options: GlobalOptions
 
-        @Argument(help: "Paths with a conflict.", transform: { try RemotePath($0) })
-        var paths: [RemotePath] = []
+        @Argument(help: "Paths with a conflict.")
+        var paths: [String] = []
 
         @Option(help: ArgumentHelp("The version to keep: winner, loser, or a version's name.", valueName: "version"))
         var pick = "winner"
@@ -71,8 +76,8 @@ struct Conflicts: AsyncParsableCommand {
         @Flag(help: "Decide all conflicts.")
         var all = false
 
-        @Option(help: ArgumentHelp("Decide all conflicts at or below a path.", valueName: "prefix"), transform: { try RemotePath($0) })
-        var under: RemotePath?
+        @Option(help: ArgumentHelp("Decide all conflicts at or below a path.", valueName: "prefix"))
+        var under: String?
 
         @Option(help: ArgumentHelp(FolderConflicts.help, valueName: "dir"))
         var folder: String?
@@ -88,8 +93,10 @@ struct Conflicts: AsyncParsableCommand {
 
         func run() async throws {
             if let folder = try FolderConflicts.folder(folder, options) { return try await resolve(in: folder) }
+            let named = try self.paths.map { try Conflicts.path($0) }
+            let under = try under.map { try Conflicts.path($0) }
             try await options.withClient { client in
-                var paths = paths.map(\.path)
+                var paths = named
                 if all || under != nil {
                     try await Conflicts.eachPage(client, under: under, as: Conflict.self) { paths += $0.map(\.path) }
                 }
@@ -111,12 +118,21 @@ struct Conflicts: AsyncParsableCommand {
         }
     }
 
+    /// A path on the node as a person typed it.
+    static func path(_ text: String) throws -> String {
+        do {
+            return try RemotePath(text).path
+        } catch {
+            throw ValidationError("\(error)")
+        }
+    }
+
     static func eachPage<Item: Decodable & Sendable>(
-        _ client: PandoClient, under: RemotePath?, as type: Item.Type, _ body: ([Item]) throws -> Void
+        _ client: PandoClient, under: String?, as type: Item.Type, _ body: ([Item]) throws -> Void
     ) async throws {
         var cursor: String?
         repeat {
-            let page = try await client.conflicts(under: under?.path, after: cursor, as: type)
+            let page = try await client.conflicts(under: under, after: cursor, as: type)
             try body(page.items)
             cursor = page.next
         } while cursor != nil

@@ -30,6 +30,15 @@ enum FolderConflicts {
         }
     }
 
+    /// A path of the tree from what a person typed.
+    static func path(_ text: String, in folder: String) throws -> String {
+        do {
+            return try FolderSession.treePath(text, in: folder).description
+        } catch {
+            throw ValidationError("\(error)")
+        }
+    }
+
     static func list(_ folder: String, under: String?) async throws -> [JSONValue] {
         let answer = try await ask(folder, .conflicts(under: under ?? "/"))
         if let error = answer.error { throw Failure(error) }
@@ -39,9 +48,10 @@ enum FolderConflicts {
 
 extension Conflicts.Resolve {
     func resolve(in folder: String) async throws {
-        var paths = paths.map(\.path)
+        var paths = try paths.map { try FolderConflicts.path($0, in: folder) }
         if all || under != nil {
-            let answer = try await FolderConflicts.ask(folder, .conflicts(under: under?.path ?? "/"))
+            let under = try under.map { try FolderConflicts.path($0, in: folder) }
+            let answer = try await FolderConflicts.ask(folder, .conflicts(under: under ?? "/"))
             paths += answer.conflicts.map(\.path)
         }
         var resolved: [FolderAnswer.Version] = []
