@@ -31,9 +31,13 @@ private final class SyncedFolder {
     }
 
     func command(
-        _ arguments: [String], in directory: String? = nil, fileSizeLimit: Int? = nil
+        _ arguments: [String], in directory: String? = nil, environment: [String: String] = [:], fileSizeLimit: Int? = nil
     ) throws -> (code: Int32?, output: String, errors: String) {
-        let process = try ChildProcess(arguments, in: directory ?? home.path, environment: environment, fileSizeLimit: fileSizeLimit)
+        // Not in the folder, where its output would be synced.
+        let (output, errors) = (home.appending("output-\(UUID().uuidString)"), home.appending("errors-\(UUID().uuidString)"))
+        let process = try ChildProcess(
+            arguments, in: directory ?? home.path, environment: self.environment.merging(environment) { $1 }, output: output, error: errors,
+            fileSizeLimit: fileSizeLimit)
         let end = try process.wait()
         let code: Int32? = if case .exited(let code) = end { code } else { nil }
         return (code, process.output, process.errors)
@@ -282,6 +286,104 @@ struct FolderTests {
         try b.once()
         #expect(b.read("f") == a.read("f"))
         #expect(try node.conflicts().isEmpty)
+    }
+
+    /// Paths are taken from where one is, as `sync --explain` takes them.
+    @Test func conflictsOfASubfolder() throws {
+        let node = try RunningNode(isLive: true)
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
+        let b = try SyncedFolder("b", url: node.url, key: node.rootKey)
+        for desk in [a, b] {
+            for path in ["plan", "sub/plan", "sub/two", "sub/three"] { try desk.write(desk.folder, to: path) }
+        }
+        try a.once()
+        try b.once()
+        try a.once()
+        func paths(_ arguments: [String] = [], in directory: String) throws -> [String?] {
+            Document(json: try a.command(["conflicts", "list", "--json"] + arguments, in: directory).output)["items"].items.map { $0["path"].text }
+        }
+        #expect(try paths(in: a.folder) == ["/plan", "/sub/plan", "/sub/three", "/sub/two"])
+        #expect(try paths(["--under", "plan"], in: a.path("sub")) == ["/sub/plan"])
+        #expect(try paths(["--under", "."], in: a.path("sub")).count == 3)
+        #expect(try paths(["--under", ".."], in: a.path("sub")).count == 4)
+        let near = try a.command(["conflicts", "resolve", "plan", "--pick", "loser"], in: a.path("sub"))
+        #expect(near.code == 0 && near.output == "resolved /sub/plan\n", "\(near)")
+        let above = try a.command(["conflicts", "resolve", "../sub/two", a.path("sub/three")], in: a.path("sub"))
+        #expect(above.code == 0 && above.output == "resolved /sub/two\nresolved /sub/three\n", "\(above)")
+        #expect(try a.command(["conflicts", "resolve", "../../plan"], in: a.path("sub")).code == 2)
+        #expect(try paths(in: a.folder) == ["/plan"])
+        #expect(try a.command(["conflicts", "resolve", "/plan"], in: a.path("sub")).code == 0)
+        #expect(try paths(in: a.folder).isEmpty)
+    }
+
+    @Test func aServerThatHasMoved() throws {
+        let node = try RunningNode(isLive: true)
+        let second = try RunningNode(joining: node, isLive: true)
+        let stranger = try RunningNode(isLive: true)
+        // A mistyped address, at which nobody was reached, binds to nothing.
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
+        try a.write("1", to: "f")
+        #expect(try a.command(["sync", a.folder, "http://127.0.0.1:1", "--once"]).code == 1)
+        let told = try a.once()
+        #expect(told.contains("no longer with http://127.0.0.1:1"), "\(told)")
+        #expect(!(try a.once().contains("no longer")))
+        try eventually("it goes on to the second node") { try second.content("/f") == "1" }
+        // Another cluster is no new address, and nor is one where nobody answers.
+        for (url, key) in [(stranger.url, stranger.rootKey), (stranger.url, node.rootKey), ("http://127.0.0.1:1", node.rootKey)] {
+            let refused = try a.command(["sync", a.folder, url, "--once"], environment: ["PANDO_KEY": key])
+            #expect(refused.code == 1 && refused.errors.contains("Nothing was changed") && !refused.errors.contains("remove"), "\(refused)")
+        }
+        #expect(try stranger.content("/f") == nil)
+        // The one that it was paired with is gone, and a deletion meanwhile does not come back.
+        try node.stop()
+        #expect(try second.send("DELETE", "/files/f").status == 204)
+        try a.write("2", to: "g")
+        let moved = try a.command(["sync", a.folder, second.url, "--once"])
+        #expect(moved.code == 0 && moved.errors.contains("no longer with \(node.url)"), "\(moved)")
+        #expect(a.read("f") == nil)
+        #expect(try second.content("/g") == "2")
+        #expect(try a.command(["sync", a.folder, "--once"]).code == 0)
+    }
+
+    @Test func aPreviewLeavesNothing() throws {
+        let node = try RunningNode(isLive: true)
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
+        try a.write("1", to: "f")
+        #expect(try a.command(["sync", a.folder, node.url, "--dry-run"]).code == 0)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: a.folder) == ["f"])
+        #expect(!FileManager.default.fileExists(atPath: a.home.path + "/state/pando/folders"))
+        // Nor does one that fails, nor one of the node's owner, for which a key is made.
+        #expect(try a.command(["sync", a.folder, "http://127.0.0.1:1", "--dry-run"]).code == 1)
+        let own = try a.command(["sync", a.folder, node.url, "--dry-run"], environment: ["PANDO_KEY": "", "PANDO_DATA": node.data])
+        #expect(own.code == 0, "\(own)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: a.folder) == ["f"])
+        #expect(try node.get("/auth/keys").json["items"].items.count == 1)
+        // The paths of a pairing stay what they were.
+        try a.once()
+        #expect(try a.command(["sync", a.folder, "--dry-run", "--path", "/d/**"]).code == 0)
+        try a.write("2", to: "g")
+        try a.once()
+        #expect(try node.content("/g") == "2")
+    }
+
+    @Test func aStateThatCannotBeWritten() throws {
+        let node = try RunningNode(isLive: true)
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey, environment: ["XDG_STATE_HOME": "/dev/null/state"])
+        let told = try a.once(expecting: 1)
+        #expect(told.contains("cannot write /dev/null/state/pando/folders/") && told.contains("Not a directory"), "\(told)")
+    }
+
+    @Test func aPausedSyncIsNotRunOnce() throws {
+        let node = try RunningNode(isLive: true)
+        let a = try SyncedFolder("a", url: node.url, key: node.rootKey)
+        try a.once()
+        #expect(try a.command(["sync", "pause", a.folder]).code == 0)
+        try a.write("1", to: "f")
+        #expect(try a.once(expecting: 1).contains("paused"))
+        #expect(try node.content("/f") == nil)
+        #expect(try a.command(["sync", "resume", a.folder]).code == 0)
+        try a.once()
+        #expect(try node.content("/f") == "1")
     }
 
     @Test func aKeyThatMayReadAPart() throws {
