@@ -16,9 +16,8 @@ func addCareRoutes(to routes: inout Routes) {
         try await start(.verify, call) { _ throws(Problem) in (false, nil) }
     }
     routes.on(.get, "/system/tasks") { call in
-        try call.refuseQuery()
         try call.requireOwner()
-        return try .encoded(TaskList(items: call.node.tasks))
+        return try .encoded(ItemPage(call.node.tasks, call, isDescending: true) { "\($0.startedAt) \($0.id)" })
     }
     routes.on(.get, "/system/tasks/{id}") { call in
         try call.refuseQuery()
@@ -50,18 +49,4 @@ extension JSONFields {
     fileprivate mutating func rate() throws(Problem) -> UInt64? {
         try integer("rate", in: 1...Int.max).map { UInt64($0) }
     }
-}
-
-private struct TaskList: Encodable {
-    var items: [CareTask]
-    // Few enough for one page.
-    var next: String?
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(items, forKey: .items)
-        try container.encode(next, forKey: .next)
-    }
-
-    private enum CodingKeys: String, CodingKey { case items, next }
 }

@@ -24,14 +24,13 @@ func addKeyRoutes(to routes: inout Routes) {
         }
     }
     routes.on(.get, "/auth/keys") { call in
-        try call.refuseQuery()
         try call.requireOwner()
-        let keys = try call.node.keys()
+        let page = try ItemPage(call.node.keys(), call) { "\($0.createdAt) \($0.id)" }
         return .json { json in
             json.object { json in
                 json.key("items")
-                json.array { json in for key in keys { json.object { $0.fields(of: key) } } }
-                json.field("next", nil as String?)
+                json.array { json in for key in page.items { json.object { $0.fields(of: key) } } }
+                json.field("next", page.next)
             }
         }
     }

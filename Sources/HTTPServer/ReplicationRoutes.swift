@@ -35,7 +35,7 @@ private func addStatusRoutes(to routes: inout Routes) {
         let beat = Heartbeat(
             intentTime: UInt64(try fields.requiredInteger("intent_time", in: 0...Call.latestTime)),
             constructTime: UInt64(try fields.requiredInteger("construct_time", in: 0...Call.latestTime)),
-            nodeID: try fields.requiredText("node_id"))
+            nodeID: try Call.nodeID(fields.requiredText("node_id")).description)
         try fields.finish()
         return try .encoded(call.node.answer(beat, from: call.principal.node, arrived: arrived))
     }
@@ -82,9 +82,8 @@ private func addStatusRoutes(to routes: inout Routes) {
 
 private func addPeerRoutes(to routes: inout Routes) {
     routes.on(.get, "/sync/peers") { call in
-        try call.refuseQuery()
         try call.requireMember()
-        return try .encoded(Items(items: call.node.peers()))
+        return try .encoded(ItemPage(call.node.peers(), call) { $0.nodeID ?? $0.address })
     }
     routes.on(.post, "/sync/peers") { call in
         try call.requireOwner()
@@ -100,7 +99,7 @@ private func addPeerRoutes(to routes: inout Routes) {
     }
     routes.on(.patch, "/sync/peers/{node_id}") { call in
         try call.requireOwner()
-        let peer = try Call.nodeID(call.capture(0))
+        let peer = try Call.peer(call.capture(0))
         var fields = try await call.fields()
         let label = try fields.text("label")
         let hasPaths = fields.contains("sync_paths")
@@ -110,7 +109,7 @@ private func addPeerRoutes(to routes: inout Routes) {
     }
     routes.on(.delete, "/sync/peers/{node_id}") { call in
         try call.requireOwner()
-        try call.node.removePeer(Call.nodeID(call.capture(0)))
+        try await call.node.removePeer(Call.peer(call.capture(0)))
         return Response(status: .noContent)
     }
 }
@@ -155,9 +154,8 @@ private func addMemberRoutes(to routes: inout Routes) {
         return try .encoded(call.node.status())
     }
     routes.on(.get, "/sync/members") { call in
-        try call.refuseQuery()
         try call.requireMember()
-        return try .encoded(Items(items: call.node.members()))
+        return try .encoded(ItemPage(call.node.members(), call, key: \.nodeID))
     }
     routes.on(.patch, "/sync/members/{node_id}") { call in
         try call.requireOwner()
@@ -252,26 +250,22 @@ extension Call {
         if case .node = principal.identity { throw Problem(.forbidden, "this is for people, not for nodes") }
     }
 
+    /// A peer's id, or the address of one whose id is not known yet.
+    fileprivate static func peer(_ text: String) throws(Problem) -> PeerName {
+        if let id = NodeID(text) { return .node(id) }
+        guard let address = try? Node.checkedAddress(text) else {
+            throw Problem(
+                .badRequest, "'\(text.prefix(80))' is neither a node id, of 64 lower-case hexadecimal digits, nor an address like http://host:6830")
+        }
+        return .address(address)
+    }
+
     fileprivate static func nodeID(_ text: String) throws(Problem) -> NodeID {
         guard let id = NodeID(text) else {
             throw Problem(.badRequest, "'\(text.prefix(80))' is not a node id: 64 lower-case hexadecimal digits")
         }
         return id
     }
-}
-
-private struct Items<Item: Encodable>: Encodable {
-    var items: [Item]
-    // Peers and members are few enough for one page.
-    var next: String?
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(items, forKey: .items)
-        try container.encode(next, forKey: .next)
-    }
-
-    enum CodingKeys: String, CodingKey { case items, next }
 }
 
 extension Response {

@@ -41,6 +41,7 @@ extension Node {
     ///
     /// - Parameter isMember: whether the peer has to be a member; only a newcomer cannot know yet.
     func meet(_ link: PeerLink, mustBeMember: Bool = true) async throws {
+        if mustBeMember { try await joinPending(link) }
         try await link.meeting.run {
             let now = clock.monotonicMicroseconds()
             let (phase, lastBeat) = link.state.withLock { ($0.phase, $0.lastBeat) }

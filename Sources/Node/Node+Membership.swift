@@ -252,16 +252,61 @@ extension Node {
     ) async throws -> PeerInfo {
         let address = try Node.checkedAddress(address)
         try Node.check(syncPaths: syncPaths)
-        if let token { try await join(address: address, token: token, syncPaths: syncPaths, fingerprint: fingerprint) }
+        guard address != ownAddress else { throw NodeError(.conflict, "\(address) is this node itself") }
+        var pending: PeerLink.PendingJoin?
+        if let token {
+            do {
+                try await join(address: address, token: token, syncPaths: syncPaths, fingerprint: fingerprint)
+            } catch let error as TransportError where error.isUnreachable {
+                pending = PeerLink.PendingJoin(token: token, label: label, fingerprint: fingerprint)
+            }
+        }
         let known = local.value.peers.first { $0.address == address }
         let link = try await remember(LocalState.Peer(
             nodeID: known?.nodeID, label: label ?? known?.label, address: address, syncPaths: syncPaths ?? known?.syncPaths))
-        // Whether it answers is no matter here; it is tried again.
-        _ = try? await identify(link)
+        if let pending {
+            link.state.withLock { $0.pendingJoin = pending }
+            return info(of: link)
+        }
+        do {
+            _ = try await identify(link)
+        } catch let error as NodeError where error.code == .conflict && link.nodeID == nil {
+            // It answers and can be no peer: this node itself, or a copy of it.
+            try await removePeer(.address(address))
+            throw error
+        } catch {
+            // Whether it answers is no matter here; it is tried again.
+        }
         return info(of: link)
     }
 
-    static func checkedAddress(_ text: String) throws -> String {
+    /// Joins the cluster of a peer that did not answer when it was added with a token.
+    ///
+    /// The token is kept in memory alone, and until the peer says no to it.
+    func joinPending(_ link: PeerLink) async throws {
+        guard let pending = link.state.withLock({ state in
+            defer { state.pendingJoin = nil }
+            return state.pendingJoin
+        }) else { return }
+        do {
+            // So that what follows finds this link under the peer's id.
+            let id = try await identify(link)
+            let (address, paths) = link.state.withLock { ($0.address, $0.syncPaths) }
+            try await join(address: address, token: pending.token, syncPaths: paths, fingerprint: pending.fingerprint)
+            if let label = pending.label { _ = try await updatePeer(id, label: label, syncPaths: nil) }
+        } catch let error as NodeError where [.forbidden, .invalid, .conflict].contains(error.code) {
+            logger.warning("a peer that was added with a token does not let this node in", metadata: ["peer": "\(link.name)", "reason": "\(error.reason)"])
+            throw error
+        } catch {
+            link.state.withLock { $0.pendingJoin = $0.pendingJoin ?? pending }
+            throw error
+        }
+    }
+
+    /// An address as peers are remembered by it.
+    ///
+    /// - Throws: `NodeError(.invalid)` for a text that is none.
+    public static func checkedAddress(_ text: String) throws -> String {
         guard let url = URL(string: text), let scheme = url.scheme, ["http", "https"].contains(scheme), url.host?.isEmpty == false,
             url.user == nil, url.password == nil, url.query == nil, url.fragment == nil, ["", "/"].contains(url.path),
             (1...65_535).contains(url.port ?? 6830), text.utf8.count <= 255

@@ -154,11 +154,17 @@ extension Node {
     /// Changes a peer's label, or what is exchanged with it. Of a partial member it is what it takes part in that changes, wherever
     /// it connects; nil makes it a full one.
     public func updatePeer(_ node: NodeID, label: String?, syncPaths: [String]??) async throws -> PeerInfo {
+        try await updatePeer(.node(node), label: label, syncPaths: syncPaths)
+    }
+
+    /// The same for a peer that may not have told its id yet.
+    public func updatePeer(_ name: PeerName, label: String?, syncPaths: [String]??) async throws -> PeerInfo {
         var syncPaths = syncPaths
-        if case .some(let paths) = syncPaths {
-            try Node.check(syncPaths: paths)
+        if case .some(let paths) = syncPaths { try Node.check(syncPaths: paths) }
+        let known = try local.value.peers.first(where: name.names) ?? { throw name.unknown }()
+        if case .some(let paths) = syncPaths, let node = known.nodeID.flatMap({ NodeID($0) }) {
             let isPartial = try cluster().members[node]?.syncPaths != nil
-            if isPartial, local.value.peers.contains(where: { $0.nodeID == node.description }) {
+            if isPartial {
                 try await limitMember(node, to: paths)
                 syncPaths = nil
             }
@@ -166,9 +172,7 @@ extension Node {
         let wanted = syncPaths
         let peer = try await database.threads.run { [local] in
             try local.change { state in
-                guard let index = state.peers.firstIndex(where: { $0.nodeID == node.description }) else {
-                    throw NodeError(.notFound, "no peer has the id \(node)")
-                }
+                guard let index = state.peers.firstIndex(where: name.names) else { throw name.unknown }
                 if let label { state.peers[index].label = label }
                 if let wanted { state.peers[index].syncPaths = wanted }
                 return state.peers[index]
@@ -185,10 +189,43 @@ extension Node {
     }
 
     public func removePeer(_ node: NodeID) throws {
-        guard local.value.peers.contains(where: { $0.nodeID == node.description }) else {
-            throw NodeError(.notFound, "no peer has the id \(node)")
-        }
+        guard local.value.peers.contains(where: PeerName.node(node).names) else { throw PeerName.node(node).unknown }
         try forget(node)
+    }
+
+    /// Forgets a peer that may not have told its id yet.
+    public func removePeer(_ name: PeerName) async throws {
+        let peer = try await database.threads.run { [local] in
+            try local.change { state in
+                guard let index = state.peers.firstIndex(where: name.names) else { throw name.unknown }
+                return state.peers.remove(at: index)
+            }
+        }
+        // Under its address until it has told its id, which it may be doing just now.
+        let gone = links.withLock { links in
+            [peer.nodeID, peer.address].compactMap { $0.flatMap { links.removeValue(forKey: $0) } }
+        }
+        for link in gone { stopKeepingInTouch(with: link) }
+    }
+}
+
+/// What a peer is called: by its id, or by its address where it has never told its id.
+public enum PeerName: Sendable, Hashable {
+    case node(NodeID)
+    case address(String)
+
+    func names(_ peer: LocalState.Peer) -> Bool {
+        switch self {
+        case .node(let id): peer.nodeID == id.description
+        case .address(let address): peer.address == address
+        }
+    }
+
+    var unknown: NodeError {
+        switch self {
+        case .node(let id): NodeError(.notFound, "no peer has the id \(id)")
+        case .address(let address): NodeError(.notFound, "no peer has the address \(address)")
+        }
     }
 }
 

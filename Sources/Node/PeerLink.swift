@@ -32,6 +32,13 @@ final class PeerLink: Sendable {
         var isWalked = false
     }
 
+    /// What a peer that was added with a token is shown as soon as it answers.
+    struct PendingJoin: Sendable {
+        var token: String
+        var label: String?
+        var fingerprint: String?
+    }
+
     struct State {
         var nodeID: NodeID?
         var label: String?
@@ -84,6 +91,8 @@ final class PeerLink: Sendable {
         var bytesReceived: UInt64 = 0
         var bytesSent: UInt64 = 0
         var token: (text: String, expiresAt: Int64)?
+        /// Set until this node has joined the peer's cluster.
+        var pendingJoin: PendingJoin?
 
         /// Changes what is taken from the peer.
         mutating func setPaths(_ paths: [String]?) {

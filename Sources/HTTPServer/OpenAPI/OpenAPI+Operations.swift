@@ -21,13 +21,18 @@ extension OpenAPI {
             answers: [(200, .bytes), (206, .bytes), (304, .none)], refusals: [410, 412, 416]),
         Operation(
             method: .delete, pattern: "/files/{path...}", summary: "Delete a file, or a directory.", tag: "Files",
-            parameters: [.flag("recursive", "With everything below.")], answers: [(204, .none)], refusals: [409, 412, 507]),
+            parameters: [.flag("recursive", "With everything below."), .header("If-Match", "Only if the file has this content: its ETag.")], answers: [(204, .none)], refusals: [409, 412, 507]),
         Operation(
-            method: .patch, pattern: "/files/{path...}", summary: "Move a file or a whole directory.", tag: "Files", body: .json("Move"),
+            method: .patch, pattern: "/files/{path...}", summary: "Move a file or a whole directory.", tag: "Files",
+            parameters: [.header("If-Match", "Only if the file has this content: its ETag.")], body: .json("Move"),
             answers: [(200, .json("Done"))], refusals: [409, 412, 507]),
         Operation(
-            method: .post, pattern: "/files/copy", summary: "Copy a file or a whole directory, by reference.", tag: "Files", body: .json("Copy"),
-            answers: [(201, .json("Done"))], refusals: [404, 409, 507]),
+            method: .post, pattern: "/files/copy", summary: "Copy a file or a whole directory, by reference.", tag: "Files",
+            parameters: [
+                .header("If-Match", "Only if the file to copy has this content: its ETag."),
+                .header("If-None-Match", "'*': only where nothing is at the target."),
+            ],
+            body: .json("Copy"), answers: [(201, .json("Done"))], refusals: [404, 409, 412, 507]),
         Operation(
             method: .post, pattern: "/bulk/missing", summary: "Which of these objects the node lacks.", tag: "Files", body: .bytes, answers: [(200, .bytes)]),
         Operation(
@@ -95,7 +100,8 @@ extension OpenAPI {
             method: .post, pattern: "/system/verify", summary: "Check all that the kept states need and mend it from the peers, as a task.", tag: "Care",
             body: .json("Nothing"), answers: [(202, .json("Task"))], refusals: [409]),
         Operation(
-            method: .get, pattern: "/system/tasks", summary: "The tasks that run and those that ended lately.", tag: "Care", answers: [(200, .json("Tasks"))]),
+            method: .get, pattern: "/system/tasks", summary: "The tasks that run and those that ended lately.", tag: "Care", parameters: [.limit, .after],
+            answers: [(200, .json("Tasks"))]),
         Operation(method: .get, pattern: "/system/tasks/{id}", summary: "How far one has come.", tag: "Care", answers: [(200, .json("Task"))]),
         Operation(method: .delete, pattern: "/system/tasks/{id}", summary: "End it.", tag: "Care", answers: [(202, .none)], refusals: [409]),
         Operation(
@@ -107,14 +113,16 @@ extension OpenAPI {
 
     static let clusterOperations: [Operation] = [
         Operation(method: .get, pattern: "/sync/status", summary: "How the node is.", tag: "Cluster", answers: [(200, .json("Status"))]),
-        Operation(method: .get, pattern: "/sync/peers", summary: "The nodes that this one exchanges changes with.", tag: "Cluster", answers: [(200, .json("Peers"))]),
+        Operation(method: .get, pattern: "/sync/peers", summary: "The nodes that this one exchanges changes with.", tag: "Cluster", parameters: [.limit, .after],
+            answers: [(200, .json("Peers"))]),
         Operation(
             method: .post, pattern: "/sync/peers", summary: "Add a peer.", tag: "Cluster", body: .json("NewPeer"), answers: [(201, .json("Peer"))],
             refusals: [409, 507]),
         Operation(
-            method: .patch, pattern: "/sync/peers/{node_id}", summary: "Change a peer's label or paths.", tag: "Cluster", body: .json("PeerChange"),
+            method: .patch, pattern: "/sync/peers/{node_id}", summary: "Change a peer's label or paths; one whose id is not known yet goes by its address.", tag: "Cluster", body: .json("PeerChange"),
             answers: [(200, .json("Peer"))], refusals: [409, 507]),
-        Operation(method: .delete, pattern: "/sync/peers/{node_id}", summary: "Forget a peer.", tag: "Cluster", answers: [(204, .none)], refusals: [507]),
+        Operation(method: .delete, pattern: "/sync/peers/{node_id}", summary: "Forget a peer; one whose id is not known yet goes by its address.", tag: "Cluster",
+            answers: [(204, .none)], refusals: [507]),
         Operation(
             method: .post, pattern: "/sync/invitations", summary: "Make an invitation for one node.", tag: "Cluster", body: .json("NewInvitation"),
             answers: [(201, .json("Invitation"))], refusals: [409, 507]),
@@ -124,7 +132,8 @@ extension OpenAPI {
         Operation(
             method: .post, pattern: "/sync/join-cluster", summary: "Have this node join the cluster of another.", tag: "Cluster", body: .json("Join"),
             answers: [(200, .json("Status"))], refusals: [409, 507]),
-        Operation(method: .get, pattern: "/sync/members", summary: "The cluster's members.", tag: "Cluster", answers: [(200, .json("Members"))]),
+        Operation(method: .get, pattern: "/sync/members", summary: "The cluster's members.", tag: "Cluster", parameters: [.limit, .after],
+            answers: [(200, .json("Members"))]),
         Operation(
             method: .patch, pattern: "/sync/members/{node_id}", summary: "Change what a member may have.", tag: "Cluster", body: .json("MemberChange"),
             answers: [(200, .json("Done"))], refusals: [409, 507]),
@@ -196,7 +205,8 @@ extension OpenAPI {
         Operation(
             method: .post, pattern: "/auth/keys", summary: "Make an API key, which is shown once.", tag: "Access", body: .json("NewKey"),
             answers: [(201, .json("MadeKey"))], refusals: [409, 507]),
-        Operation(method: .get, pattern: "/auth/keys", summary: "The API keys, without their secrets.", tag: "Access", answers: [(200, .json("Keys"))]),
+        Operation(method: .get, pattern: "/auth/keys", summary: "The API keys, without their secrets.", tag: "Access", parameters: [.limit, .after],
+            answers: [(200, .json("Keys"))]),
         Operation(method: .delete, pattern: "/auth/keys/{id}", summary: "Revoke a key.", tag: "Access", answers: [(204, .none)], refusals: [507]),
     ]
 }
