@@ -12,11 +12,7 @@ extension FileDatabase {
             guard let entry = try draft.entry(at: path), entry.isVisible else {
                 throw DatabaseError(.notFound, "nothing is there", path: path)
             }
-            if condition != .none {
-                // A directory has no content to match.
-                guard let current = entry.current else { throw DatabaseError(.preconditionFailed, "is a directory", path: path) }
-                _ = try draft.checkPut(current.value, at: path, if: condition)
-            }
+            if condition != .none { try draft.check(condition, of: entry, at: path) }
             if entry.isDirectory, entry.subtree?.aggregates.isVisible == true, !recursive {
                 throw DatabaseError(.conflict, "is a directory that is not empty; delete it recursively", path: path)
             }
@@ -29,25 +25,37 @@ extension FileDatabase {
 
     /// Moves a file or a whole directory, in one commit. Losing versions stay where they are.
     ///
+    /// - Parameter condition: of the source.
     /// - Throws: `DatabaseError`: `notFound`; `conflict` where the target exists, unless `replace`; `invalid` for a move
-    ///   into itself.
-    public func move(_ source: TreePath, to target: TreePath, replace: Bool = false) async throws -> FileInfo {
-        try await transfer(source, to: target, replace: replace, removesSource: true)
+    ///   into itself; `preconditionFailed`.
+    public func move(
+        _ source: TreePath, to target: TreePath, replace: Bool = false, if condition: WriteCondition = .none
+    ) async throws -> FileInfo {
+        try await transfer(source, to: target, replace: replace, removesSource: true, if: condition)
     }
 
     /// Copies a file or a whole directory by reference: no content is read or written.
-    public func copy(_ source: TreePath, to target: TreePath, replace: Bool = false) async throws -> FileInfo {
-        try await transfer(source, to: target, replace: replace, removesSource: false)
+    ///
+    /// - Parameter condition: what must be at the source, or that nothing may be at the target.
+    public func copy(
+        _ source: TreePath, to target: TreePath, replace: Bool = false, if condition: WriteCondition = .none
+    ) async throws -> FileInfo {
+        try await transfer(source, to: target, replace: replace, removesSource: false, if: condition)
     }
 
     private func transfer(
-        _ source: TreePath, to target: TreePath, replace: Bool, removesSource: Bool
+        _ source: TreePath, to target: TreePath, replace: Bool, removesSource: Bool, if condition: WriteCondition
     ) async throws -> FileInfo {
         try await write { draft in
             guard let entry = try draft.entry(at: source), entry.isVisible, !source.isRoot else {
                 throw DatabaseError(.notFound, "nothing is there", path: source)
             }
+            let isOfTarget = condition == .absent && !removesSource
+            if condition != .none, !isOfTarget { try draft.check(condition, of: entry, at: source) }
             let subtree = try draft.settled(.files)
+            if isOfTarget, try subtree.entry(at: target, in: draft.nodes)?.isVisible == true {
+                throw DatabaseError(.preconditionFailed, "something is there already", path: target)
+            }
             if source == target, let info = FileInfo(source, entry) { return info }
             guard !target.isWithin(source) else {
                 throw DatabaseError(.invalid, "cannot go into itself, to '\(target)'", path: source)
@@ -85,6 +93,13 @@ extension FileDatabase {
 }
 
 extension Draft {
+    /// Whether what is at a path may be taken away from it.
+    fileprivate mutating func check(_ condition: WriteCondition, of entry: Entry, at path: TreePath) throws {
+        // A directory has no content to match.
+        guard let current = entry.current else { throw DatabaseError(.preconditionFailed, "is a directory", path: path) }
+        _ = try checkPut(current.value, at: path, if: condition)
+    }
+
     /// What is current at a path and below: the registers whose winner is no tombstone, the path's own first. A file that
     /// a directory hides is not current.
     mutating func liveRegisters(at path: TreePath) throws -> [(path: TreePath, register: Register)] {

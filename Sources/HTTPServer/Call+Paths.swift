@@ -76,6 +76,12 @@ extension Call {
             ? Problem(.forbidden, "the key's rules do not allow to \(permission.rawValue) here", path: path) : .notFound(path)
     }
 
+    /// - Throws: 400 for `/.conflicts/` where a path is asked for that is more than a view: not the route is wrong, but what it is given.
+    static func refuseViewed(_ path: TreePath) throws(Problem) {
+        guard path.names.first == TreeView.conflictsName else { return }
+        throw Problem(.badRequest, "/.conflicts/ is a view of what lies elsewhere; give the path that the conflict is at", path: path)
+    }
+
     /// - Throws: 405 for `/.conflicts/`, which shows what is elsewhere.
     static func refuseView(_ path: TreePath) throws(Problem) {
         guard path.names.first == TreeView.conflictsName else { return }

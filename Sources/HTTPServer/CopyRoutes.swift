@@ -22,7 +22,7 @@ private func listCopies(_ call: Call) async throws -> Response {
     let path = try Call.filePath(text)
     let verify = try query.flag("verify") ?? false
     try query.finish()
-    try Call.refuseView(path)
+    try Call.refuseViewed(path)
     try await call.requireReading(path)
     return try .plain(await call.node.copies(of: path, verify: verify))
 }

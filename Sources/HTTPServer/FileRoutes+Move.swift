@@ -21,12 +21,19 @@ func deleteFile(_ call: Call) async throws -> Response {
         }
         if kind == .directory { try call.require(.delete, below: place.path) }
     }
-    do {
+    try await checking(call, place.path) {
         try await call.database.delete(place.path, recursive: isRecursive, if: condition)
-    } catch let error as DatabaseError where error.code == .preconditionFailed && !call.principal.may(.read, place.path) {
-        throw Problem(.preconditionFailed, "the condition does not hold", path: place.path)
     }
     return Response(status: .noContent)
+}
+
+/// Does a write under a condition. Who may not read the content is not told what about it does not hold.
+private func checking<Result>(_ call: Call, _ path: TreePath, _ write: () async throws -> Result) async throws -> Result {
+    do {
+        return try await write()
+    } catch let error as DatabaseError where error.code == .preconditionFailed && !call.principal.may(.read, path) {
+        throw Problem(.preconditionFailed, "the condition does not hold", path: path)
+    }
 }
 
 /// `PATCH /files/{path}` `{"to": "/new", "replace"?: true}`: moves a file or a directory.
@@ -38,8 +45,11 @@ func moveFile(_ call: Call) async throws -> Response {
     let replaces = try fields.flag("replace") ?? false
     try fields.finish()
     for path in [source, target] { try Call.refuseView(path) }
+    let condition = try WriteCondition(call.request.headers)
     try await checkRules(call, from: source, to: target, replaces: replaces, needing: [.read, .delete])
-    let info = try await call.database.move(source, to: target, replace: replaces)
+    let info = try await checking(call, source) {
+        try await call.database.move(source, to: target, replace: replaces, if: condition)
+    }
     return .json { $0.item(info) }
 }
 
@@ -51,12 +61,15 @@ func copyFile(_ call: Call) async throws -> Response {
     let target = try Call.filePath(try fields.requiredText("to"))
     let replaces = try fields.flag("replace") ?? false
     try fields.finish()
-    try Call.refuseView(target)
+    try Call.refuseViewed(target)
+    let condition = try WriteCondition(call.request.headers)
     if source.names.first == TreeView.conflictsName {
         throw Problem(.badRequest, "a losing version cannot be copied; read it and put it, or pick it", path: source)
     }
     try await checkRules(call, from: source, to: target, replaces: replaces, needing: [.read])
-    let info = try await call.database.copy(source, to: target, replace: replaces)
+    let info = try await checking(call, source) {
+        try await call.database.copy(source, to: target, replace: replaces, if: condition)
+    }
     return .json(.created) { $0.item(info) }
 }
 

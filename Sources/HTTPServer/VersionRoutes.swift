@@ -29,7 +29,7 @@ private func history(_ call: Call) async throws -> Response {
         return place
     }
     try query.finish()
-    try Call.refuseView(path)
+    try Call.refuseViewed(path)
     if !call.mayKnow(path) { throw Problem.notFound(path) }
     let (database, rules) = (call.database, call.principal.rules)
     return try await database.threads.run {
@@ -37,7 +37,8 @@ private func history(_ call: Call) async throws -> Response {
         let isDirectory = path.isRoot || entry?.isDirectory == true || entry?.register == nil && entry?.subtree != nil
         let page: HistoryPage
         if isDirectory {
-            page = try database.history(below: path, from: place, limit: limit) { rules.allows(.read, $0) || rules.allows(.list, $0) }
+            let shown = ShownChanges(rules)
+            page = try database.history(below: path, from: place, limit: limit) { shown.isShown($0) }
         } else {
             try call.require(.read, path)
             page = try database.history(of: path, from: place, limit: limit)
@@ -102,27 +103,36 @@ private func restore(_ call: Call) async throws -> Response {
     let version = try fields.text("version")
     let isPreview = try fields.flag("preview") ?? false
     try fields.finish()
-    try Call.refuseView(path)
+    try Call.refuseViewed(path)
     if !call.mayKnow(path) { throw Problem.notFound(path) }
     guard (moment == nil) != (version == nil) else {
         throw Problem(.badRequest, "give 'at' (a snapshot, a commit or a time) or 'version', one of them")
     }
     // What is put back can be anything that was there, and what was made since is deleted.
     let permissions: [Permission] = isPreview ? [.read] : [.read, .write, .delete]
-    for permission in permissions {
-        try call.require(permission, path)
-        if !call.principal.rules.isUnrestricted { try call.require(permission, below: path) }
+    for permission in permissions { try call.require(permission, path) }
+    let past: PastView? = if let moment {
+        try await call.database.threads.run { [database = call.database] in try database.view(at: moment, for: path) }
+    } else {
+        nil
+    }
+    if !call.principal.rules.isUnrestricted {
+        let views = [call.database.view] + (past.map { [$0.view] } ?? [])
+        // Of a file, now and then, nothing lies below that could change.
+        let isDirectory = try await call.database.threads.run { try views.contains { try $0.info(at: path)?.kind == .directory } }
+        if isDirectory { for permission in permissions { try call.require(permission, below: path) } }
     }
     let result: RestoreResult
     if let version {
         result = try await call.database.restore(path, toVersion: version, isPreview: isPreview)
-    } else {
-        let past = try await call.database.threads.run { [database = call.database] in try database.view(at: moment ?? .now, for: path) }
+    } else if let past {
         do {
             result = try await call.database.restore(path, to: past.view, isPreview: isPreview)
         } catch let error as DatabaseError where error.code == .damaged {
             throw Problem.collected(path, error)
         }
+    } else {
+        preconditionFailure("one of the two was given")
     }
     return .json(reserving: 256 + result.paths.count * 128) { $0.restoreResult(result, isPreview: isPreview) }
 }

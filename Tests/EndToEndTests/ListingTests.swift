@@ -195,7 +195,17 @@ struct ListingTests {
             }
         }
         #expect(try node.send("PATCH", "/files/a", body: Array(#"{"to": "/.conflicts/a"}"#.utf8)).status == 405)
-        #expect(try node.post("/files/copy", #"{"from": "/a", "to": "/.conflicts/a"}"#).status == 405)
+        // Not the method is wrong there, but the path that is named.
+        for (target, body) in [
+            ("/files/copy", #"{"from": "/a", "to": "/.conflicts/a"}"#), ("/files/copy", #"{"from": "/.conflicts/a/1", "to": "/b"}"#),
+            ("/versions/restore", #"{"path": "/.conflicts/a", "version": "1"}"#),
+        ] {
+            let answer = try node.post(target, body)
+            #expect(answer.status == 400 && answer["allow"] == nil, "\(target) \(body): \(answer.text)")
+        }
+        for target in ["/versions/history/.conflicts/a", "/versions/diff?path=/.conflicts/a&from=now&to=now", "/sync/copies?path=/.conflicts/a"] {
+            #expect(try node.get(target).status == 400, "\(target)")
+        }
         #expect(try node.get("/files/.conflicts/").json["items"].items.isEmpty)
         #expect(try node.root() == root)
         #expect(try node.content("/a") == "x")
