@@ -86,14 +86,17 @@ private struct EventStream: Sendable {
         defer { hub.leave(reader) }
         var position = reader.start
         var principal = call.principal
-        try await writer.write(ready(principal, id: position))
+        var isMissing = false
         if let lastID = request.lastID {
             if let number = number(of: lastID, principal), case .events = hub.events(after: number) {
                 position = number
             } else {
-                try await writer.write(resync(principal, id: position))
+                isMissing = true
             }
         }
+        // Where the reader goes on from: one that is cut off before the first event must not resume behind it.
+        try await writer.write(ready(principal, id: position))
+        if isMissing { try await writer.write(resync(principal, id: position)) }
         let clock = call.node.clock
         var nextBeat = clock.monotonicMicroseconds() + EventStream.beat
         while true {
