@@ -1,6 +1,7 @@
 import HummingbirdCore
 import Logging
 import NIOCore
+import NIOHTTP1
 import NIOHTTPTypes
 
 /// Sets up connections: HTTP/1.1 as Hummingbird does it, with buffers for large files and this server's own limits.
@@ -30,7 +31,11 @@ struct ConnectionChannel: ServerChildChannel {
                 value: ChannelOptions.Types.WriteBufferWaterMark(
                     low: ServerLimits.sendWatermark.low, high: ServerLimits.sendWatermark.high))
         }
-        return http.setup(channel: channel, logger: logger)
+        return http.setup(channel: channel, logger: logger).flatMapThrowing { value in
+            let pipeline = channel.pipeline.syncOperations
+            try pipeline.addHandler(RequestHeads(), position: .after(pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)))
+            return value
+        }
     }
 
     func handle(value: Value, logger: Logger) async {

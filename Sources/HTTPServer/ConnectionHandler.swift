@@ -109,7 +109,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// What cannot be read as HTTP gets an answer too, if none is under way.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        isBroken = isBroken || error is HTTPParserError
+        isBroken = isBroken || error is HTTPParserError || error is RequestHeads.Refused
         guard unanswered == 0, !isClosing, isBroken else { return context.fireErrorCaught(error) }
         if case HTTPParserError.invalidEOFState? = error as? HTTPParserError {
             // The client has gone in the middle of a head.
@@ -117,9 +117,10 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             return
         }
         let isOverflow = if case HTTPParserError.headerOverflow? = error as? HTTPParserError { true } else { false }
-        var response = (isOverflow
-            ? Problem(.requestHeaderFieldsTooLarge, "the header has more than \(ServerLimits.headerBytes) bytes")
-            : Problem(.badRequest, "this is not an HTTP/1.1 request: \(error)")).document
+        var response = ((error as? RequestHeads.Refused)?.problem ?? (isOverflow
+            ? Problem(
+                .requestHeaderFieldsTooLarge, "the header has more than \(ServerLimits.headerBytes) bytes, or than \(ServerLimits.headerFields) fields")
+            : Problem(.badRequest, "this is not an HTTP/1.1 request: \(error)"))).document
         response.head.headerFields[.connection] = "close"
         context.write(wrapOutboundOut(.head(response.head)), promise: nil)
         context.write(wrapOutboundOut(.body(response.body)), promise: nil)

@@ -96,6 +96,58 @@ struct BadRequestTests {
         }
     }
 
+    @Test func headsThatAreRefused() throws {
+        try unchanged { node in
+            let put = "PUT /files/f HTTP/1.1\r\nAuthorization: Bearer \(node.token)\r\n"
+            for (what, status, request) in [
+                ("two codings", 415, put + "Host: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+                ("codings in two fields", 415, put + "Host: x\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+                ("no host", 400, put + "Content-Length: 3\r\n\r\nabc"),
+                ("two hosts", 400, put + "Host: x\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"),
+                ("two hosts of old", 400, "GET /health/live HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n"),
+                ("many fields", 431, "GET /health/live HTTP/1.1\r\nHost: x\r\n\(String(repeating: "X: y\r\n", count: 101))\r\n"),
+            ] {
+                let connection = try Connection(port: node.port)
+                try connection.send(request)
+                let answer = try #require(try connection.readAnswer(), "\(what)")
+                expectRefusal(answer, status, what: what)
+                #expect(answer["connection"] == "close", "\(what)")
+                if status == 431 { #expect(answer.text.contains("100 fields")) }
+                #expect(try connection.readAnswer() == nil, "\(what)")
+            }
+            // What came before is still answered.
+            let connection = try Connection(port: node.port)
+            try connection.send(node.head("GET", "/files/f") + put + "Content-Length: 3\r\n\r\nabc")
+            #expect(try connection.readAnswer()?.status == 200)
+        }
+    }
+
+    /// A client of HTTP/1.0 knows the end of a body by its length or by the connection's end, and never reads chunks.
+    @Test func oldClients() throws {
+        let node = try RunningNode()
+        try node.put("/files/f", "content")
+        let fields = "Authorization: Bearer \(node.token)\r\n"
+        for request in [
+            "GET /files/f HTTP/1.0\r\n\(fields)\r\n", "GET /files/f HTTP/1.0\r\nConnection: keep-alive\r\n\(fields)\r\n",
+            "PUT /files/g HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\(fields)\r\nabc", "GET /nothing HTTP/1.0\r\n\r\n",
+        ] {
+            let start = ContinuousClock.now
+            let connection = try Connection(port: node.port)
+            try connection.send(request)
+            let text = String(decoding: try connection.readToEnd(), as: UTF8.self)
+            #expect(text.hasPrefix("HTTP/1.0 ") && text.lowercased().contains("connection: close"), "\(text)")
+            #expect(!text.contains("HTTP/1.1 100"), "\(text)")
+            #expect(ContinuousClock.now - start < .seconds(10))
+        }
+        let order = try node.post("/archives", #"{"paths": ["/f"], "format": "tar"}"#)
+        let connection = try Connection(port: node.port)
+        try connection.send("GET \(order.json["url"].text ?? "") HTTP/1.0\r\n\(fields)\r\n")
+        let bytes = try connection.readToEnd()
+        let body = bytes.firstRange(of: Array("\r\n\r\n".utf8)).map { Array(bytes[$0.upperBound...]) } ?? []
+        #expect(!String(decoding: bytes, as: UTF8.self).lowercased().contains("transfer-encoding"))
+        #expect(body.count % 512 == 0 && body.starts(with: Array("f\0".utf8)), "\(order.text)")
+    }
+
     @Test func shortBodies() throws {
         try unchanged { node in
             let bytes = noise(1 << 20, seed: 9)
