@@ -27,17 +27,19 @@ public enum Moment: Sendable, Hashable {
 
     /// Reads `now`, a commit's hash, a time or a snapshot's name.
     ///
-    /// - Parameter time: reads an RFC 3339 time to nanoseconds since 1970. What it leaves unsaid is meant as a whole:
-    ///   `10:11:12Z` is the end of that second, so that a time copied from a listing shows what the listing showed.
+    /// - Parameters:
+    ///   - fault: says why `time` cannot read a text, as words behind it.
+    ///   - time: reads an RFC 3339 time to nanoseconds since 1970. What it leaves unsaid is meant as a whole:
+    ///     `10:11:12Z` is the end of that second, so that a time copied from a listing shows what the listing showed.
     /// - Throws: `DatabaseError`: `invalid` for what begins like a time and is none.
-    public init(_ text: String, time: (String) -> Int64?) throws {
+    public init(_ text: String, fault: (String) -> String? = { _ in nil }, time: (String) -> Int64?) throws {
         if text == "now" {
             self = .now
         } else if let hash = ContentHash(text) {
             self = .commit(hash)
         } else if Moment.looksLikeTime(text) {
             guard let nanoseconds = time(text) else {
-                throw DatabaseError(.invalid, "'\(text.prefix(80))' is no time; write it like 2026-05-01T10:11:12Z")
+                throw DatabaseError(.invalid, "'\(text.prefix(80))' \(fault(text) ?? "is no time; write it like 2026-05-01T10:11:12Z")")
             }
             let digits = text.firstIndex(of: ".").map { text[text.index(after: $0)...].prefix { $0.isNumber }.count } ?? 0
             var unsaid: Int64 = 1

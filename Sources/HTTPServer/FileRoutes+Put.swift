@@ -114,7 +114,8 @@ private struct FileHeaders {
         }
         if let text = headers[.pandoModifiedAt] {
             guard let time = HTTPTime.nanoseconds(rfc3339: text) else {
-                throw Problem(.badRequest, "'Pando-Modified-At' must be a time like 2026-05-01T10:11:12.345Z")
+                let fault = HTTPTime.fault(inRFC3339: text) ?? "cannot be read"
+                throw Problem(.badRequest, "'Pando-Modified-At': '\(text.prefix(80))' \(fault)")
             }
             modifiedAt = time
         }

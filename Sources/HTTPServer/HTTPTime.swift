@@ -41,17 +41,38 @@ enum HTTPTime {
     /// Reads a time with `Z` or an offset and any digits of a second's fraction, of which nine count; nil for anything
     /// else, and for years that nanoseconds in 64 bits cannot hold.
     static func nanoseconds(rfc3339 text: String) -> Int64? {
+        if case .time(let time) = reading(text) { time } else { nil }
+    }
+
+    /// What a text turns out to be.
+    private enum Reading {
+        case time(Int64)
+        /// A time that nanoseconds in 64 bits cannot hold.
+        case outOfRange
+        case noTime
+    }
+
+    /// Why a text cannot be taken for a time, as words behind it; nil where it can.
+    static func fault(inRFC3339 text: String) -> String? {
+        switch reading(text) {
+        case .time: nil
+        case .outOfRange: "is out of range: times from 1677-09-21T00:12:44Z to 2262-04-11T23:47:16Z are known"
+        case .noTime: "is no time; write it like 2026-05-01T10:11:12Z"
+        }
+    }
+
+    private static func reading(_ text: String) -> Reading {
         var bytes = Array(text.utf8)[...]
         guard let year = take(4, "-", from: &bytes), let month = take(2, "-", from: &bytes), let day = take(2, from: &bytes),
             let separator = bytes.popFirst(), [UInt8(ascii: "T"), UInt8(ascii: "t"), UInt8(ascii: " ")].contains(separator),
             let hour = take(2, ":", from: &bytes), let minute = take(2, ":", from: &bytes), let second = take(2, from: &bytes),
             let days = days(year: year, month: month, day: day), hour < 24, minute < 60, second <= 60
-        else { return nil }
+        else { return .noTime }
         var fraction: Int64 = 0
         if bytes.first == UInt8(ascii: ".") {
             bytes.removeFirst()
             var scale: Int64 = 100_000_000
-            guard let first = bytes.first, isDigit(first) else { return nil }
+            guard let first = bytes.first, isDigit(first) else { return .noTime }
             while let digit = bytes.first, isDigit(digit) {
                 fraction += Int64(digit - UInt8(ascii: "0")) * scale
                 scale /= 10
@@ -62,17 +83,17 @@ enum HTTPTime {
         switch bytes.popFirst() {
         case UInt8(ascii: "Z"), UInt8(ascii: "z"): break
         case let sign? where sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-"):
-            guard let hours = take(2, ":", from: &bytes), let minutes = take(2, from: &bytes), hours < 24, minutes < 60 else { return nil }
+            guard let hours = take(2, ":", from: &bytes), let minutes = take(2, from: &bytes), hours < 24, minutes < 60 else { return .noTime }
             offset = (hours * 3600 + minutes * 60) * (sign == UInt8(ascii: "-") ? -1 : 1)
-        default: return nil
+        default: return .noTime
         }
-        guard bytes.isEmpty else { return nil }
+        guard bytes.isEmpty else { return .noTime }
         let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset
         // Towards zero first, so that the least time is read, too.
         let isBefore = seconds < 0 && fraction > 0
         let (product, overflow) = (isBefore ? seconds + 1 : seconds).multipliedReportingOverflow(by: nanoseconds)
         let (sum, carry) = product.addingReportingOverflow(isBefore ? fraction - nanoseconds : fraction)
-        return overflow || carry ? nil : sum
+        return overflow || carry ? .outOfRange : .time(sum)
     }
 
     // MARK: RFC 9110, section 5.6.7

@@ -9,14 +9,14 @@ extension Query {
     /// A moment of the past: a snapshot's name, a commit's hash, an RFC 3339 time, or `now`.
     mutating func moment(_ name: String) throws -> Moment? {
         guard let text = text(name) else { return nil }
-        return try Moment(text, time: HTTPTime.nanoseconds(rfc3339:))
+        return try Moment(text, fault: HTTPTime.fault(inRFC3339:), time: HTTPTime.nanoseconds(rfc3339:))
     }
 }
 
 extension JSONFields {
     mutating func moment(_ name: String) throws -> Moment? {
         guard let text = try text(name) else { return nil }
-        return try Moment(text, time: HTTPTime.nanoseconds(rfc3339:))
+        return try Moment(text, fault: HTTPTime.fault(inRFC3339:), time: HTTPTime.nanoseconds(rfc3339:))
     }
 }
 

@@ -27,6 +27,15 @@ import Testing
         #expect(HTTPTime.nanoseconds(rfc3339: text) == nil)
     }
 
+    @Test(arguments: [
+        ("1677-09-21T00:12:43.145224192Z", nil), ("1677-09-21T00:12:43Z", "range"), ("0000-01-01T00:00:00Z", "range"), ("2262-04-11T23:47:17Z", "range"),
+        ("9999-12-31T23:59:60Z", "range"), ("9999-13-01T00:00:00Z", "no time"), ("now", "no time"),
+    ] as [(String, String?)])
+    func faults(_ text: String, _ words: String?) {
+        let fault = HTTPTime.fault(inRFC3339: text)
+        #expect(words.map { fault?.contains($0) == true } ?? (fault == nil), "\(text): \(fault ?? "")")
+    }
+
     @Test func datesOfHeaders() {
         #expect(HTTPTime.imfFixdate(784_111_777) == "Sun, 06 Nov 1994 08:49:37 GMT")
         #expect(HTTPTime.imfFixdate(0) == "Thu, 01 Jan 1970 00:00:00 GMT")
