@@ -15,6 +15,15 @@ extern long fgetxattr(int descriptor, const char *name, void *value, unsigned lo
 extern int fsetxattr(int descriptor, const char *name, const void *value, unsigned long size, int flags);
 extern int fremovexattr(int descriptor, const char *name);
 
+/* When a file was made, in nanoseconds since 1970, by statx(2); -1 where the file system does not say. */
+#include <linux/stat.h>
+extern int statx(int directory, const char *name, int flags, unsigned int mask, struct statx *status);
+static inline long long pando_birth_time(int directory, const char *name) {
+    struct statx status;
+    if (statx(directory, name, 0x100 /* AT_SYMLINK_NOFOLLOW */, STATX_BTIME, &status) != 0 || !(status.stx_mask & STATX_BTIME)) return -1;
+    return status.stx_btime.tv_sec * 1000000000LL + status.stx_btime.tv_nsec;
+}
+
 /* F_SETLEASE and F_SETSIG of fcntl(2). */
 #define PANDO_F_SETLEASE 1024
 #define PANDO_F_SETSIG 10

@@ -186,7 +186,7 @@ struct IndexView {
 
     func put(_ directory: UInt64, _ name: [UInt8], _ row: IndexRow) throws {
         let key = IndexView.key(directory, name)
-        if let old = try self.row(directory, name), old.treeName != row.treeName || old.id != row.id { try forgetNames(directory, old) }
+        if let old = try self.row(directory, name), old.treeName != row.treeName || old.id != row.id { try forgetNames(directory, name, old) }
         // A row stands in one place.
         if let place = try place(of: row.id), place.directory != directory || place.name != name { try remove(place.directory, place.name) }
         try transaction.put(Table.entries, key, row.encoded())
@@ -196,13 +196,16 @@ struct IndexView {
 
     func remove(_ directory: UInt64, _ name: [UInt8]) throws {
         guard let old = try row(directory, name) else { return }
-        try forgetNames(directory, old)
+        try forgetNames(directory, name, old)
         try transaction.remove(Table.entries, IndexView.key(directory, name))
     }
 
-    private func forgetNames(_ directory: UInt64, _ old: IndexRow) throws {
-        try transaction.remove(Table.places, IndexView.key(old.id))
-        if let treeName = old.treeName { try transaction.remove(Table.aliases, IndexView.key(directory, treeName.utf8)) }
+    private func forgetNames(_ directory: UInt64, _ name: [UInt8], _ old: IndexRow) throws {
+        // Its number may stand elsewhere by now, and another name for the tree's.
+        if try transaction.get(Table.places, IndexView.key(old.id))?.elementsEqual(IndexView.key(directory, name)) == true {
+            try transaction.remove(Table.places, IndexView.key(old.id))
+        }
+        if let treeName = old.treeName, try alias(directory, treeName) == name { try transaction.remove(Table.aliases, IndexView.key(directory, treeName.utf8)) }
     }
 
     /// The inodes of all directories.

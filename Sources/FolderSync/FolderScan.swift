@@ -84,7 +84,7 @@ struct FolderScan {
         var rules = IgnoreStack()
         var names: [String] = []
         for (name, treeName) in zip(local, tree) {
-            rules = rules.adding(try list(in: handle, names))
+            do throws(DiskError) { rules = rules.adding(try list(in: handle, names)) } catch { return nil }
             if rules.ignores(names + [treeName], isDirectory: true) { return nil }
             guard let next = (try? handle.directory(name)) ?? nil else { return nil }
             handle = next
@@ -94,7 +94,7 @@ struct FolderScan {
         return Place(handle: handle, id: id, local: local, path: try TreePath(names: tree), rules: rules)
     }
 
-    private func list(in handle: DirectoryHandle, _ names: [String]) throws -> IgnoreList? {
+    private func list(in handle: DirectoryHandle, _ names: [String]) throws(DiskError) -> IgnoreList? {
         try IgnoreList(in: handle, names: names)
     }
 
@@ -104,23 +104,30 @@ struct FolderScan {
         visited.insert(place.id)
         if !isResuming { visit(place.handle, place.id) }
         let names: NameList
+        let rules: IgnoreStack
         do throws(DiskError) {
             names = if let known = rest?.names { known } else { try place.handle.names() }
         } catch {
             return note(place.path, nil, "cannot be read: \(error.reason)")
         }
-        if !isResuming, names.isEmpty, !place.path.isRoot, let (directory, name) = try view.place(of: place.id), let row = try view.row(directory, name) {
-            result.empty.append(ScanResult.Item(directory: directory, name: name, path: place.path, row: row))
+        do throws(DiskError) {
+            rules = place.rules.adding(try list(in: place.handle, place.path.names))
+        } catch {
+            // Without its patterns, what they hide would be sent.
+            return note(place.path, nil, "is left alone, since its \(IgnoreList.fileName) cannot be read: \(error.reason)")
         }
-        let rules = place.rules.adding(try list(in: place.handle, place.path.names))
+        if !isResuming, names.isEmpty, !place.path.isRoot, let (directory, name) = try view.place(of: place.id), let row = try view.row(directory, name) {
+            result.emptied.append(ScanResult.Item(directory: directory, name: name, path: place.path, row: row))
+        }
         var twins = Twins(names: names, aliases: try view.aliases(in: place.id))
         let rows = try view.cursor(in: place.id, from: rest?.name ?? [])
         var row = try rows.next()
         var below: [(Place, Bool)] = []
+        var missed: [(name: [UInt8], row: IndexRow)] = []
         for index in (rest.map { names.position(of: $0.name) } ?? 0)..<names.count {
             let name = names[index]
             while let known = row, known.name.lexicographicallyPrecedes(name) {
-                try miss(known.name, known.row, place, rules)
+                missed.append((Array(known.name), known.row))
                 row = try rows.next()
             }
             var known: IndexRow?
@@ -128,7 +135,11 @@ struct FolderScan {
                 known = found.row
                 row = try rows.next()
             }
-            if place.path.isRoot, name.elementsEqual(FolderLayout.name.utf8) { continue }
+            if name.elementsEqual(FolderLayout.name.utf8) {
+                // Another folder's keys are in its state, which is good for one place only.
+                if !place.path.isRoot { note(place.path, name, "is the state of another folder that is kept in sync") }
+                continue
+            }
             if let found = try look(at: index, names, known, place, rules, isDeep, &twins) { below.append(found) }
             if isResuming, result.rest.last?.directory == place.id {
                 result.rest[result.rest.count - 1].names = names
@@ -136,9 +147,10 @@ struct FolderScan {
             }
         }
         while let known = row {
-            try miss(known.name, known.row, place, rules)
+            missed.append((Array(known.name), known.row))
             row = try rows.next()
         }
+        for (name, row) in missed { try miss(name, row, place, rules, twins) }
         for (place, isDeep) in below { try scan(place, isDeep: isDeep) }
     }
 
@@ -196,7 +208,9 @@ struct FolderScan {
             directory: place.id, name: Array(name), path: path,
             row: IndexRow(id: row?.id ?? 0, status: status, treeName: name.elementsEqual(treeName.utf8) ? nil : treeName))
         let isKnown = row.map { $0.status.isSameThing(as: status) } ?? false
-        if let row, !isKnown { try lose(row, name, place, by: status.kind) }
+        if let row, !isKnown {
+            try lose(row, name, place, by: ScanResult.Replacement(kind: status.kind, local: place.local + [Array(name)], hasOwnRow: false))
+        }
         if isDirectory { return isResuming ? nil : try lookAtDirectory(&item, isKnown ? row : nil, place, rules, isDeep) }
         if let row, isKnown, row.status == status {
             if let from = place.movedFrom {
@@ -278,23 +292,26 @@ struct FolderScan {
     // MARK: What is gone
 
     /// A row whose name is not in the directory any more.
-    private mutating func miss(_ name: UnsafeRawBufferPointer, _ row: IndexRow, _ place: Place, _ rules: IgnoreStack) throws {
+    private mutating func miss(_ name: [UInt8], _ row: IndexRow, _ place: Place, _ rules: IgnoreStack, _ twins: Twins) throws {
         if isResuming { return }
         let treeName = row.treeName ?? String(decoding: name, as: UTF8.self)
         let isDirectory = row.status.kind == .directory
         // What is ignored now was not deleted, whatever became of it.
         if rules.ignores(place.path.names + [treeName], isDirectory: isDirectory) { return }
-        try lose(row, Array(name)[...], place, by: nil)
+        // Written in another Unicode form it is the same name in the tree.
+        if let twin = twins.other(for: treeName, than: name), let kind = try place.handle.status(twin)?.kind, kind != .special {
+            return try lose(row, name[...], place, by: ScanResult.Replacement(kind: kind, local: place.local + [twin], hasOwnRow: true))
+        }
+        try lose(row, name[...], place, by: nil)
     }
 
-    private mutating func lose(_ row: IndexRow, _ name: ArraySlice<UInt8>, _ place: Place, by kind: FileStatus.Kind?) throws {
+    private mutating func lose(_ row: IndexRow, _ name: ArraySlice<UInt8>, _ place: Place, by replacement: ScanResult.Replacement?) throws {
         if isResuming { return }
         let treeName = row.treeName ?? String(decoding: name, as: UTF8.self)
         let path = (place.movedFrom ?? place.path).appending(treeName)
         guard scope.globs.isEmpty || scope.includes(path) || row.status.kind == .directory && scope.includesBelow(path) else { return }
         result.vanished.append(ScanResult.Item(
-            directory: place.id, name: Array(name), path: path, row: row,
-            replacement: kind.map { ScanResult.Replacement(kind: $0, local: place.local + [Array(name)]) }))
+            directory: place.id, name: Array(name), path: path, row: row, replacement: replacement))
     }
 
     // MARK: Words
@@ -323,13 +340,21 @@ private struct Twins {
     mutating func twin(of name: ArraySlice<UInt8>, _ treeName: String) -> String? {
         let tree = Array(treeName.utf8)
         if let other = aliases[tree] {
-            return other.elementsEqual(name) || !contains(other) ? nil : String(decoding: other, as: UTF8.self)
+            if other.elementsEqual(name) { return nil }
+            if contains(other) { return String(decoding: other, as: UTF8.self) }
         }
         if name.elementsEqual(tree) { return nil }
         // The one that has the tree's own form comes first.
         if contains(tree) { return treeName }
         aliases[tree] = Array(name)
         return nil
+    }
+
+    /// The name that stands for one of the tree, if it is not this one. All names must have been looked at.
+    func other(for treeName: String, than name: [UInt8]) -> [UInt8]? {
+        let tree = Array(treeName.utf8)
+        if tree != name, contains(tree) { return tree }
+        return aliases[tree].flatMap { $0 != name && contains($0) ? $0 : nil }
     }
 
     private func contains(_ name: [UInt8]) -> Bool {
@@ -359,13 +384,17 @@ extension FileStatus {
 }
 
 extension IgnoreList {
-    /// The list that stands in a directory; nil if none does, or it cannot be read.
-    init?(in handle: DirectoryHandle, names: [String]) throws {
-        guard let file = try? handle.file(Array(IgnoreList.fileName.utf8)), let size = try? file.status().size,
-            size > 0, size <= UInt64(IgnoreList.maximumSize)
-        else { return nil }
+    /// The list that stands in a directory; nil if none does.
+    init?(in handle: DirectoryHandle, names: [String]) throws(DiskError) {
+        guard let file = try handle.file(Array(IgnoreList.fileName.utf8)) else { return nil }
+        let size = try file.status().size
+        guard size <= UInt64(IgnoreList.maximumSize) else {
+            throw DiskError(code: .other, operation: "read \(file.path)", reason: "it is larger than \(IgnoreList.maximumSize) bytes")
+        }
+        if size == 0 { return nil }
         var bytes = [UInt8](repeating: 0, count: Int(size))
-        let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
+        let result = bytes.withUnsafeMutableBytes { buffer in Result { () throws(DiskError) in try file.read(into: buffer, at: 0) } }
+        let count = try result.get()
         self.init(Array(bytes[..<count]), source: (names + [IgnoreList.fileName]).joined(separator: "/"), depth: names.count)
     }
 }

@@ -20,8 +20,8 @@ public struct FolderScope: Sendable {
         globs.isEmpty || globs.contains { $0.canMatch(below: path) }
     }
 
-    /// Whether a path is the tree's own affair, and never the folder's.
+    /// Whether a path is the tree's own affair, or a folder's state, and never the folder's.
     static func isReserved(_ path: TreePath) -> Bool {
-        TreeView.isReserved(path) || path.names.first == FolderLayout.name
+        TreeView.isReserved(path) || path.names.contains(FolderLayout.name)
     }
 }

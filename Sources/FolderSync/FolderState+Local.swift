@@ -71,13 +71,20 @@ extension FolderState {
     ) async throws {
         let replacing = try await placeDirectories(scan.directories.filter { $0.movedFrom == nil })
         var lost = try await lostFiles(scan)
-        let total = try await placedTree().aggregates.files
-        var batch = try await newEdits()
+        let placed = try await placedTree()
+        var batch = newEdits(Look(start: placed, in: database), placed)
         for item in scan.directories { if let from = item.movedFrom { try batch.moveMark(from: from, to: item.path) } }
-        for item in scan.empty { try batch.markEmpty(item.path) }
-        for item in scan.vanished where item.isReplacedByFile { batch.forgetChunks(of: item) }
+        for item in scan.empty { try batch.markEmpty(item.path, isNew: true) }
+        for item in scan.emptied { try batch.markEmpty(item.path, isNew: false) }
+        // What has taken a directory's place waits with all that was in that: while its rows are needed, there is no other for its name.
+        let replaced = Set(scan.vanished.lazy.filter { $0.row.status.kind == .directory && $0.isReplacedByFile }.map { ScanResult.Name($0) })
+        var waiting = ScanResult()
         var part = scan
         while true {
+            if !replaced.isEmpty {
+                waiting.changed += part.changed.filter { replaced.contains(ScanResult.Name($0)) }
+                part.changed.removeAll { replaced.contains(ScanResult.Name($0)) }
+            }
             try await add(part, &lost, takesOpen, &batch, &outcome, report)
             if part.rest.isEmpty { break }
             try await commit(&batch, &outcome, report)
@@ -85,8 +92,13 @@ extension FolderState {
             part = try await database.threads.run { [self] in try look { try $0.resume(rest) } }
             outcome.unsettled.formUnion(part.unsettled)
         }
+        let total = placed.aggregates.files
         let isHeld = !confirmsDeletions && DeletionGuard.holds(deleting: lost.count, of: total)
-        if isHeld { outcome.held = HeldDeletions(direction: .sending, files: lost.count, total: total) }
+        if isHeld {
+            outcome.held = HeldDeletions(direction: .sending, files: lost.count, total: total)
+        } else if !waiting.changed.isEmpty {
+            try await add(waiting, &lost, takesOpen, &batch, &outcome, report)
+        }
         try await delete(scan, lost, isHeld: isHeld, &batch, &outcome, report)
         // A directory that stands elsewhere, or where another was, is known to after all that was in it: after a crash it is found once more.
         for item in replacing + scan.directories.filter({ $0.movedFrom != nil }) { batch.put(item) }
@@ -111,7 +123,8 @@ extension FolderState {
         }
         var unread: [ScanResult.Item] = []
         for var item in part.changed {
-            if !lost.isEmpty, let old = try index.read({ try lost.file(like: item, in: $0) }), case .file? = try batch.knownValue(at: old.path) {
+            if !lost.isEmpty, let old = try index.read({ try lost.file(like: item, in: $0) }),
+                case .file(let known)? = try batch.knownValue(at: old.path), try await isUnchanged(item, old, known) {
                 let replaced = item.row.id
                 item.row.id = old.row.id
                 lost.note(found: old)
@@ -185,7 +198,7 @@ extension FolderState {
                 }
                 if item.isReplacedByFile {
                     // What is new there is read at the next look, if that has not been done.
-                    if item.isBelowReplaced { batch.forget(item) }
+                    if item.isBesideReplacement { batch.forget(item) } else { batch.forgetChunks(of: item) }
                     continue
                 }
                 // What something else has taken the place of is gone without a doubt.
@@ -196,9 +209,9 @@ extension FolderState {
             if batch.count >= batches.edits { try await commit(&batch, &outcome, report) }
         }
         // Last, and the deepest first: without its row, what was in a directory would not be known to be gone.
-        for item in directories.reversed() where !isHeld || item.replacement != nil {
+        for item in directories.reversed() where !isHeld || item.replacement?.kind == .directory {
             if item.replacement?.kind == .directory {
-                if item.isBelowReplaced { batch.forget(item) }
+                if item.isBesideReplacement { batch.forget(item) }
             } else {
                 try batch.delete(item, keepsChunks: false, keepsRow: item.isReplaced)
             }
@@ -231,8 +244,20 @@ extension FolderState {
         try await database.threads.run { [index] in try index.read { try $0.placed() } }
     }
 
-    private func newEdits() async throws -> LocalEdits {
-        LocalEdits(database: database, placed: try await placedTree(), view: database.view, traits: traits)
+    private func newEdits(_ look: Look, _ placed: Subtree) -> LocalEdits {
+        LocalEdits(look, database: database, placed: placed, view: database.view, traits: traits)
+    }
+
+    /// Whether a file that has the number, the size and the times of one that is gone is that one, as it was known: numbers are given again, and
+    /// nothing but the time of its making tells two files of an archive apart.
+    private func isUnchanged(_ item: ScanResult.Item, _ old: ScanResult.Item, _ known: FileValue) async throws -> Bool {
+        if traits.hasModes, known.isExecutable != item.row.status.isExecutable { return false }
+        return try await database.threads.run { [self] in
+            guard let handle = try directory(item.directory), let born = handle.birthTime(item.name), born <= old.row.status.changedAt else { return false }
+            guard traits.hasAttributes else { return true }
+            guard let file = try handle.file(item.name) else { return false }
+            return try FileAttributes(of: file).map { ContentHash(of: .attributes, $0.encoded()) } == known.attributes
+        }
     }
 
     /// Commits a batch and begins the next.
@@ -241,13 +266,13 @@ extension FolderState {
         // Whoever sends changes on may begin as soon as they are committed.
         chunks.expect(batch.places)
         defer { chunks.expect([:]) }
-        let results = batch.edits.isEmpty
-            ? [] : try await database.commit(batch.edits, objects: batch.objects, cause: "edits in a folder")
-        try await store(placed: batch.placedEdits(results), batch.changes)
-        outcome.edits += batch.edits.count
+        let edits = batch.edits
+        let results = edits.isEmpty ? [] : try await database.commit(edits, objects: batch.objects, cause: "edits in a folder")
+        try await store(placed: batch.placedEdits(edits, results), batch.changes)
+        outcome.edits += edits.count
         outcome.bytes += batch.bytes
         report(outcome)
-        batch = try await newEdits()
+        batch = newEdits(batch.look, try await placedTree())
     }
 
     /// Makes a new state of the placed tree and of the index durable, together.
@@ -256,7 +281,10 @@ extension FolderState {
             // Until the index has the new root, nothing keeps what is under it.
             let hold = database.holdObjects()
             defer { hold.end() }
-            let placed = try database.edited(try index.read { try $0.placed() }, FolderState.last(edits))
+            let before = try index.read { try $0.placed() }
+            var placed = try database.edited(before, FolderState.last(edits))
+            let uncovered = try uncovered(by: edits, before, placed)
+            if !uncovered.isEmpty { placed = try database.edited(placed, uncovered) }
             try database.store.sync()
             try index.write { view in
                 for change in changes { try change.apply(to: view) }
@@ -264,6 +292,23 @@ extension FolderState {
             }
             chunks.forget()
         }
+    }
+
+    /// Files that directories have hidden which are gone with these edits. The folder does not have them: they are to be placed.
+    private func uncovered(by edits: [TreeEdit], _ before: Subtree, _ after: Subtree) throws -> [TreeEdit] {
+        var seen = Set(edits.map(\.path))
+        var uncovered: [TreeEdit] = []
+        for edit in edits {
+            var path = edit.path
+            while let parent = path.parent, !parent.isRoot, seen.insert(parent).inserted {
+                path = parent
+                guard try before.entry(at: path, in: database.view.reader)?.hidesFile == true,
+                    try after.entry(at: path, in: database.view.reader)?.current != nil
+                else { continue }
+                uncovered.append(TreeEdit(path, .forget))
+            }
+        }
+        return uncovered
     }
 
     /// One edit a path: the last.

@@ -24,9 +24,35 @@ enum IndexChange: Sendable {
     }
 }
 
+/// What one look at the folder has to remember, over all its commits.
+struct Look: Sendable {
+    /// What the folder held when it began: what has moved comes from there, whatever stands at its old path by now.
+    let start: Subtree
+    /// Keeps what is under that.
+    private let hold: RootHold
+    /// Paths at which it has found something, as hashes: where directories have exchanged their names, the old path of one thing is the new one of
+    /// another, and must not be deleted.
+    private var found: Set<Int> = []
+
+    init(start: Subtree, in database: FileDatabase) {
+        self.start = start
+        hold = database.hold(.tree(start.root))
+    }
+
+    func hasFound(_ path: TreePath) -> Bool { found.contains(path.hashValue) }
+
+    mutating func note(_ path: TreePath) {
+        found.insert(path.hashValue)
+    }
+}
+
 /// What a look at the folder means for the tree: edits, and what goes into the index with them.
 struct LocalEdits {
-    private(set) var edits: [FolderEdit] = []
+    private(set) var look: Look
+    /// New and changed values,
+    private var puts: [FolderEdit] = []
+    /// and deletions.
+    private var deletions: [TreePath: FolderEdit] = [:]
     private(set) var objects: [PreparedObject] = []
     /// Paths at which the folder already holds what the tree does.
     private(set) var adopted: [TreeEdit] = []
@@ -41,7 +67,8 @@ struct LocalEdits {
     let view: TreeView
     let traits: FileSystemTraits
 
-    init(database: FileDatabase, placed: Subtree, view: TreeView, traits: FileSystemTraits) {
+    init(_ look: Look, database: FileDatabase, placed: Subtree, view: TreeView, traits: FileSystemTraits) {
+        self.look = look
         self.database = database
         self.placed = placed
         self.view = view
@@ -49,17 +76,19 @@ struct LocalEdits {
     }
 
     /// What it takes to hold it, about.
-    var count: Int { max(edits.count, changes.count / 3) }
-    var isEmpty: Bool { edits.isEmpty && adopted.isEmpty && changes.isEmpty }
+    var count: Int { max(puts.count + deletions.count, changes.count / 3) }
+    var isEmpty: Bool { puts.isEmpty && deletions.isEmpty && adopted.isEmpty && changes.isEmpty }
 
-    /// What the folder held at a path when it was last looked at.
+    var edits: [FolderEdit] { puts + deletions.values.sorted { $0.path < $1.path } }
+
+    /// What the folder holds at a path, as far as the tree was told.
     func base(at path: TreePath) throws -> Register? {
         try placed.entry(at: path, in: view.reader)?.register
     }
 
-    /// The value that the folder's file at a path was known to have.
+    /// The value that the folder's file at a path was known to have when the look began.
     func knownValue(at path: TreePath) throws -> Value? {
-        try placed.entry(at: path, in: view.reader)?.current?.value
+        try look.start.entry(at: path, in: view.reader)?.current?.value
     }
 
     /// Where the chunks of a file are, as far as its manifest is here.
@@ -120,20 +149,31 @@ struct LocalEdits {
     }
 
     /// A directory in which nothing is, and which would not be in the tree without a mark.
-    mutating func markEmpty(_ path: TreePath) throws {
+    ///
+    /// - Parameter isNew: whether it stands there since the last look. One that does not, and that the tree does not show, was deleted elsewhere while
+    ///   something was in it that takes no part.
+    mutating func markEmpty(_ path: TreePath, isNew: Bool) throws {
+        guard try isNew || view.entry(at: path)?.isDirectory == true else { return }
         let base = try base(at: path)
         if base?.winner.value == .directory { return }
         try add(.directory, at: path, base)
     }
 
     private mutating func add(_ value: Value, at path: TreePath, _ base: Register?) throws {
+        if value.isTombstone {
+            if look.hasFound(path) { return }
+        } else {
+            look.note(path)
+            deletions[path] = nil
+        }
+        // Nothing was edited here, whatever has come to the tree meanwhile.
+        if let base, base.winner.value == value { return }
         let entry = try view.entry(at: path)
-        if base == entry?.register {
-            if let base, base.winner.value == value { return }
-        } else if let register = entry?.register, isShown(value, entry) {
+        if base != entry?.register, let register = entry?.register, isShown(value, entry) {
             return adopted.append(TreeEdit(path, .set(register)))
         }
-        edits.append(FolderEdit(path: path, value: value, base: base))
+        let edit = FolderEdit(path: path, value: value, base: base)
+        if value.isTombstone { deletions[path] = edit } else { puts.append(edit) }
     }
 
     /// Whether the tree holds the same at a path already: somebody saved the same, or a crash came between two steps.
@@ -151,7 +191,7 @@ struct LocalEdits {
         let base = try base(at: item.path)
         if !keepsRow { changes.append(.remove(directory: item.directory, name: item.name)) }
         guard let base, !base.winner.value.isTombstone else { return }
-        if !keepsChunks { changes.append(.removeChunks(file: item.row.id, chunks(of: base.winner.value))) }
+        if !keepsChunks { changes.append(.removeChunks(file: item.row.id, chunks(of: try knownValue(at: item.path)))) }
         // A directory's row stands for its mark alone; what was in it has rows of its own.
         guard (base.winner.value == .directory) == (item.row.status.kind == .directory) else { return }
         try add(.tombstone, at: item.path, base)
@@ -159,7 +199,7 @@ struct LocalEdits {
 
     /// The mark of a directory that has moved, if it had one.
     mutating func moveMark(from source: TreePath, to path: TreePath) throws {
-        guard let old = try base(at: source), old.winner.value == .directory else { return }
+        guard source != path, let old = try look.start.entry(at: source, in: view.reader)?.register, old.winner.value == .directory else { return }
         try add(.tombstone, at: source, old)
         try add(.directory, at: path, base(at: path))
     }
@@ -185,7 +225,9 @@ struct LocalEdits {
     // MARK: Writing
 
     /// The edits of the placed tree, once the edits are committed.
-    func placedEdits(_ results: [FolderEditResult]) -> [TreeEdit] {
+    ///
+    /// - Parameter edits: those of this batch, of which these are the results.
+    func placedEdits(_ edits: [FolderEdit], _ results: [FolderEditResult]) -> [TreeEdit] {
         adopted + zip(edits, results).map { edit, result in
             TreeEdit(edit.path, .set(result.isCurrent ? result.joined : result.own))
         }

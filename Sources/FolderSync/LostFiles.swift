@@ -44,7 +44,7 @@ struct LostWalk: Sendable {
                 var item = ScanResult.Item(
                     directory: level.directory, name: name,
                     path: level.path.appending(row.treeName ?? String(decoding: name, as: UTF8.self)), row: row)
-                if let kind = try level.now?.status(name)?.kind, kind != .special { item.replacement = ScanResult.Replacement(kind: kind, local: []) }
+                if let kind = try level.now?.status(name)?.kind, kind != .special { item.replacement = ScanResult.Replacement(kind: kind, local: [], hasOwnRow: true) }
                 add(item, row.status.kind == .directory ? (try? level.now?.directory(name)) ?? nil : nil, &items)
             }
         }

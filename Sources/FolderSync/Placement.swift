@@ -160,10 +160,10 @@ struct Placement: Sendable {
         var result: IgnoreStack?
         if let parent = path.parent {
             if let above = try rules(in: parent), above.decision(path.names, isDirectory: true)?.isIgnored != true {
-                result = above.adding(try known(path).flatMap { try IgnoreList(in: $0.handle, names: path.names) })
+                result = above.adding(try known(path).flatMap { (try? IgnoreList(in: $0.handle, names: path.names)) ?? nil })
             }
         } else {
-            result = IgnoreStack().adding(try IgnoreList(in: state.root, names: []))
+            result = IgnoreStack().adding((try? IgnoreList(in: state.root, names: [])) ?? nil)
         }
         if rules.count >= 4096 { rules = [:] }
         rules.updateValue(result, forKey: path)

@@ -17,9 +17,9 @@ struct ScanResult: Sendable {
         var replacement: Replacement?
 
         /// Whether its own name stands for something else now,
-        var isReplaced: Bool { replacement?.local.isEmpty == false }
-        /// or a directory above it was replaced, and there is something at its path again.
-        var isBelowReplaced: Bool { replacement?.local.isEmpty == true }
+        var isReplaced: Bool { replacement?.hasOwnRow == false }
+        /// or there is something at its path again that has a row of its own: in another directory, or by a name that is the same in the tree.
+        var isBesideReplacement: Bool { replacement?.hasOwnRow == true }
         var isReplacedByFile: Bool { replacement?.kind == .file || replacement?.kind == .symlink }
     }
 
@@ -28,6 +28,19 @@ struct ScanResult: Sendable {
         var kind: FileStatus.Kind
         /// The names from the folder down to it; none where it is a directory above that was replaced.
         var local: [[UInt8]]
+        /// Whether its row is not that of what was there.
+        var hasOwnRow: Bool
+    }
+
+    /// A name in a directory.
+    struct Name: Hashable, Sendable {
+        var directory: UInt64
+        var name: [UInt8]
+
+        init(_ item: Item) {
+            directory = item.directory
+            name = item.name
+        }
     }
 
     /// A directory in which more was found than one result holds.
@@ -53,8 +66,10 @@ struct ScanResult: Sendable {
     var changedBytes: UInt64 = 0
     /// Directories that are new, changed or moved.
     var directories: [Item] = []
-    /// Directories, new or known, in which nothing is.
+    /// New directories in which nothing is,
     var empty: [Item] = []
+    /// and known ones.
+    var emptied: [Item] = []
     /// What is gone from where it was. What was in directories stands in the index; see `LostFiles`.
     var vanished: [Item] = []
     /// The directories among them, or in them, that stand elsewhere now.

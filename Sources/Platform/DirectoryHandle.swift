@@ -91,6 +91,19 @@ public final class DirectoryHandle: Sendable {
         return FileStatus(raw)
     }
 
+    /// When what stands at a name was made, in nanoseconds since 1970; nil where nothing is, or the file system does not say.
+    public func birthTime(_ name: some Collection<UInt8>) -> Int64? {
+        #if canImport(Glibc)
+        let time = withName(name) { pando_birth_time(descriptor, $0) }
+        return time > 0 ? time : nil
+        #else
+        var raw = stat()
+        guard withName(name, { fstatat(descriptor, $0, &raw, AT_SYMLINK_NOFOLLOW) }) == 0 else { return nil }
+        let time = FileStatus.nanoseconds(raw.st_birthtimespec)
+        return time > 0 ? time : nil
+        #endif
+    }
+
     private func call(_ name: UnsafePointer<CChar>) -> Result<FileStatus, SystemError> {
         var raw = stat()
         return fstatat(descriptor, name, &raw, AT_SYMLINK_NOFOLLOW) == 0 ? .success(FileStatus(raw)) : .failure(SystemError(number: errno))

@@ -68,7 +68,7 @@ public struct FileStatus: Hashable, Sendable {
     }
 
     /// File systems hold years that nanoseconds since 1970 cannot.
-    private static func nanoseconds(_ time: timespec) -> Int64 {
+    static func nanoseconds(_ time: timespec) -> Int64 {
         let (seconds, overflow) = Int64(time.tv_sec).multipliedReportingOverflow(by: 1_000_000_000)
         return overflow ? (time.tv_sec < 0 ? .min : .max) : seconds &+ Int64(time.tv_nsec)
     }
