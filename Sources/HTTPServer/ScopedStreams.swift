@@ -92,13 +92,14 @@ struct ScopedStreams: Sendable {
             var places = ManifestPlaces(database)
             var hashes: [ContentHash] = []
             for file in request.files {
-                let value = rules.allows(.read, file.path) ? try tree.file(at: file.path, root: file.root, in: reader) : nil
+                let versions = rules.allows(.read, file.path) ? tree.files(at: file.path, root: file.root, in: reader) : []
                 for place in file.places {
                     var hash: ContentHash?
                     if place.height == ContentPlace.attributes {
-                        hash = value?.attributes
-                    } else if let value {
-                        hash = try places.object(of: value.content, height: place.height, offset: place.offset)
+                        let attributes = versions.map(\.attributes)
+                        hash = place.offset == 0 ? attributes.first ?? nil : attributes.first { $0.map(ContentPlace.init(attributes:)) == place } ?? nil
+                    } else if let content = versions.first?.content {
+                        hash = try places.object(of: content, height: place.height, offset: place.offset)
                     }
                     hashes.append(hash ?? .zero)
                 }
@@ -111,13 +112,12 @@ struct ScopedStreams: Sendable {
 }
 
 extension Subtree {
-    /// A version of a path, winner or loser, that is a file of this root; nil also where that state is gone.
-    fileprivate func file(at path: TreePath, root: ContentHash, in reader: some NodeReader) throws -> FileValue? {
-        if path.isRoot { return nil }
-        for version in (try? entry(at: path, in: reader))?.register?.versions ?? [] {
-            if case .file(let file) = version.value, file.content.root == root { return file }
+    /// The versions of a path, winner or losers, that are files of this root; none also where that state is gone.
+    fileprivate func files(at path: TreePath, root: ContentHash, in reader: some NodeReader) -> [FileValue] {
+        if path.isRoot { return [] }
+        return ((try? entry(at: path, in: reader))?.register?.versions ?? []).compactMap { version in
+            if case .file(let file) = version.value, file.content.root == root { file } else { nil }
         }
-        return nil
     }
 }
 

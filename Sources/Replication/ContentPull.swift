@@ -79,7 +79,7 @@ public struct ContentPull: Sendable {
             if let local, local.context.covers(version.dot) { continue }
             let root = file.content.root
             if let attributes = file.attributes {
-                let place = ContentPlace(height: ContentPlace.attributes, offset: 0)
+                let place = ContentPlace(attributes: attributes)
                 stack.append(Wanted(path: path, root: root, place: place, hash: attributes, size: 0, isLast: true))
             }
             need(Wanted(

@@ -8,12 +8,18 @@ public struct ContentPlace: Hashable, Sendable {
 
     /// 0 for a chunk, from 1 on for a manifest node, or `attributes`.
     public var height: Int
-    /// Where the object's bytes begin in the file; 0 for attributes.
+    /// Where the object's bytes begin in the file. Of attributes, how their hash begins, since versions of one content may have different ones; 0
+    /// for those of the first such version, as earlier nodes ask.
     public var offset: UInt64
 
     public init(height: Int, offset: UInt64) {
         self.height = height
         self.offset = offset
+    }
+
+    /// The place of a file's attributes.
+    public init(attributes: ContentHash) {
+        self.init(height: ContentPlace.attributes, offset: attributes.highBits)
     }
 }
 
