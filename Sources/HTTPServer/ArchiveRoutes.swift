@@ -34,7 +34,7 @@ private func orderArchive(_ call: Call, _ orders: ArchiveOrders) async throws ->
     var paths: [TreePath] = []
     // What lies below another would be packed twice.
     for path in try texts.map({ try Call.filePath($0) }).sorted() where paths.last.map({ path.isWithin($0) }) != true {
-        try Call.refuseView(path)
+        try Call.refuseViewed(path)
         paths.append(path)
     }
     try await call.database.threads.run { [paths, database = call.database] in

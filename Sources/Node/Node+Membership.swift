@@ -252,7 +252,7 @@ extension Node {
     ) async throws -> PeerInfo {
         let address = try Node.checkedAddress(address)
         try Node.check(syncPaths: syncPaths)
-        guard address != ownAddress else { throw NodeError(.conflict, "\(address) is this node itself") }
+        guard address != ownAddress else { throw Node.isItself(address) }
         var pending: PeerLink.PendingJoin?
         if let token {
             do {
@@ -270,8 +270,7 @@ extension Node {
         }
         do {
             _ = try await identify(link)
-        } catch let error as NodeError where error.code == .conflict && link.nodeID == nil {
-            // It answers and can be no peer: this node itself, or a copy of it.
+        } catch let error as NodeError where error.reason == Node.isItself(address).reason {
             try await removePeer(.address(address))
             throw error
         } catch {

@@ -71,7 +71,7 @@ extension Node {
             response.node == nil || response.node == id
         else { throw NodeError(.unavailable, "what answers at \(link.address) is not a Pando node") }
         guard id != self.id else {
-            guard identity.instance != instance else { throw NodeError(.conflict, "\(link.address) is this node itself") }
+            guard identity.instance != instance else { throw Node.isItself(link.address) }
             let advice = "one of the two data directories is a copy; start that node with a new one"
             throw NodeError(.conflict, "the node at \(link.address) has this node's identity: \(advice)")
         }
@@ -108,6 +108,8 @@ extension Node {
         }
         return id
     }
+
+    static func isItself(_ address: String) -> NodeError { NodeError(.conflict, "\(address) is this node itself") }
 
     /// A peer's refusal in words.
     func refusal(_ response: TransportResponse, by link: PeerLink) async -> NodeError {
