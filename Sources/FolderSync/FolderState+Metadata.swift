@@ -9,6 +9,8 @@ extension FolderState {
     ///
     /// - Parameter isNew: whether the file can have no attributes yet.
     func setMetadata(of file: OpenFile, _ value: FileValue, oldMode: UInt16?, isNew: Bool = false) throws {
+        // Attributes of a file that nobody may write cannot be set, not even by its owner.
+        if traits.hasAttributes, traits.hasModes, let oldMode, oldMode & 0o200 == 0 { try file.setMode(oldMode | 0o200) }
         if traits.hasAttributes {
             if let hash = value.attributes {
                 // A list that makes no sense is somebody else's fault, and the file is good without it.

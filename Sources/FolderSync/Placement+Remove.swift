@@ -107,7 +107,7 @@ extension Placement {
             outcome.dirty.insert(directory.id)
             return
         }
-        if isWanted, case .file(let file)? = difference.lostFile {
+        if isWanted, case .file(let file)? = difference.lostFile, !incoming.hasOtherLinks(aside) {
             salvaged[file.content.root, default: []].append(Salvaged(name: aside, mode: status.mode))
         } else {
             try incoming.remove(aside)

@@ -93,7 +93,9 @@ extension Placement {
                 return nil
             }
         case .file(let file):
-            if case .file(let old)? = difference.before.current?.value, old.content == file.content, row?.status.kind == .file {
+            if case .file(let old)? = difference.before.current?.value, old.content == file.content, row?.status.kind == .file,
+                // Its other names are other files in the tree, which keep their times and modes.
+                !directory.handle.hasOtherLinks(name) {
                 item.keepsContent = true
                 return item
             }

@@ -91,6 +91,12 @@ public final class DirectoryHandle: Sendable {
         return FileStatus(raw)
     }
 
+    /// Whether a name is not the only one of its file.
+    public func hasOtherLinks(_ name: some Collection<UInt8>) -> Bool {
+        var raw = stat()
+        return withName(name) { fstatat(descriptor, $0, &raw, AT_SYMLINK_NOFOLLOW) } == 0 && raw.st_nlink > 1
+    }
+
     /// When what stands at a name was made, in nanoseconds since 1970; nil where nothing is, or the file system does not say.
     public func birthTime(_ name: some Collection<UInt8>) -> Int64? {
         #if canImport(Glibc)

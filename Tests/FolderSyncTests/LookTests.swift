@@ -180,6 +180,34 @@ struct LookTests {
         #expect(try DirectoryHandle(path: b.folder.path).file(Array("g".utf8))?.attribute("tag") == Array("red".utf8))
     }
 
+    @Test("What comes for one of several names of a file leaves the others as they are")
+    func hardLinks() async throws {
+        try a.write("shared", to: "f")
+        try await meet()
+        #expect(link(b.path("f"), b.path("g")) == 0)
+        #expect(link(b.path("f"), b.path("h")) == 0)
+        try await meet()
+        #expect(chmod(a.path("f"), 0o755) == 0)
+        try a.move("h", to: "moved")
+        #expect(chmod(a.path("moved"), 0o755) == 0)
+        try await meet()
+        for (name, isExecutable) in [("f", true), ("g", false), ("moved", true)] {
+            #expect(FileManager.default.isExecutableFile(atPath: b.path(name)) == isExecutable)
+            #expect(FileManager.default.isExecutableFile(atPath: a.path(name)) == isExecutable)
+        }
+    }
+
+    @Test("Two desks tag one file differently")
+    func taggedApart() async throws {
+        guard a.state.traits.hasAttributes else { return }
+        try a.write("base", to: "f")
+        try await meet()
+        try tag(a, "f", "red")
+        try tag(b, "f", "blue")
+        for _ in 0..<2 { for desk in [a, b] { #expect(try await desk.sync().isInSync) } }
+        #expect(try server.conflictedPaths() == ["/f"])
+    }
+
     @Test("A file that a directory has hidden is placed once that is gone, and not overwritten unseen", arguments: [false, true])
     func uncovered(isWritten: Bool) async throws {
         try a.write("0", to: "z")
