@@ -141,12 +141,13 @@ extension FolderAnswer.Version {
 /// anyway.
 public struct FolderRequests: Sendable {
     /// How long a request may lie there before a running sync takes it up.
-    private static let patience = Duration.seconds(20)
+    private let patience: Duration
     private static let pause = Duration.milliseconds(5)
 
     private let path: String
 
-    public init(folder: String) {
+    public init(folder: String, patience: Duration = .seconds(20)) {
+        self.patience = patience
         path = FolderLayout(folder: folder).requests
     }
 
@@ -162,7 +163,7 @@ public struct FolderRequests: Sendable {
             PrivateFile.remove(name + ".request")
             PrivateFile.remove(name + ".answer")
         }
-        let end = ContinuousClock.now + FolderRequests.patience
+        let end = ContinuousClock.now + patience
         while true {
             if let bytes = try PrivateFile.read(name + ".answer") { return try JSONDecoder().decode(FolderAnswer.self, from: Data(bytes)) }
             let isTaken = try PrivateFile.read(name + ".request") == nil

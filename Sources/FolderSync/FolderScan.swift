@@ -114,7 +114,7 @@ struct FolderScan {
             rules = place.rules.adding(try list(in: place.handle, place.path.names))
         } catch {
             // Without its patterns, what they hide would be sent.
-            return note(place.path, nil, "is left alone, since its \(IgnoreList.fileName) cannot be read: \(error.reason)")
+            return note(place.path, nil, FolderScan.hidden(by: error))
         }
         if !isResuming, names.isEmpty, !place.path.isRoot, let (directory, name) = try view.place(of: place.id), let row = try view.row(directory, name) {
             result.emptied.append(ScanResult.Item(directory: directory, name: name, path: place.path, row: row))
@@ -254,6 +254,16 @@ struct FolderScan {
             note(place.path, item.name[...], "cannot be read: \(error.reason)")
             return nil
         }
+        // Without its patterns nothing is known of what is in it.
+        if row == nil {
+            do throws(DiskError) {
+                _ = try list(in: handle, item.path.names)
+            } catch {
+                note(item.path, nil, FolderScan.hidden(by: error))
+                if let moved = try movedDirectory(inode: item.row.status.inode) { result.movedIDs.insert(moved.id) }
+                return nil
+            }
+        }
         if let row {
             item.movedFrom = place.movedFrom?.appending(item.path.name ?? "")
             if row.status != item.row.status || item.movedFrom != nil { result.directories.append(item) }
@@ -298,6 +308,7 @@ struct FolderScan {
         let isDirectory = row.status.kind == .directory
         // What is ignored now was not deleted, whatever became of it.
         if rules.ignores(place.path.names + [treeName], isDirectory: isDirectory) { return }
+        if treeName == IgnoreList.fileName { result.rulesChanged = true }
         // Written in another Unicode form it is the same name in the tree.
         if let twin = twins.other(for: treeName, than: name), let kind = try place.handle.status(twin)?.kind, kind != .special {
             return try lose(row, name[...], place, by: ScanResult.Replacement(kind: kind, local: place.local + [twin], hasOwnRow: true))
@@ -315,6 +326,10 @@ struct FolderScan {
     }
 
     // MARK: Words
+
+    private static func hidden(by error: DiskError) -> String {
+        "is left alone, since its \(IgnoreList.fileName) cannot be read: \(error.reason)"
+    }
 
     private mutating func note(_ directory: TreePath, _ name: ArraySlice<UInt8>?, _ reason: String) {
         if isResuming { return }

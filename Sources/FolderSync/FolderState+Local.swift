@@ -96,12 +96,16 @@ extension FolderState {
         let isHeld = !confirmsDeletions && DeletionGuard.holds(deleting: lost.count, of: total)
         if isHeld {
             outcome.held = HeldDeletions(direction: .sending, files: lost.count, total: total)
-        } else if !waiting.changed.isEmpty {
-            try await add(waiting, &lost, takesOpen, &batch, &outcome, report)
         }
         try await delete(scan, lost, isHeld: isHeld, &batch, &outcome, report)
-        // A directory that stands elsewhere, or where another was, is known to after all that was in it: after a crash it is found once more.
-        for item in replacing + scan.directories.filter({ $0.movedFrom != nil }) { batch.put(item) }
+        if !isHeld, !waiting.changed.isEmpty {
+            var none = LostFiles()
+            try await add(waiting, &none, takesOpen, &batch, &outcome, report)
+        }
+        // A directory that stands elsewhere, or where another was, is known to after all that was in it: after a crash it is found once more. So it is
+        // where what was in the other is held.
+        let held = isHeld ? Set(scan.vanished.lazy.filter { $0.row.status.kind == .directory }.map { ScanResult.Name($0) }) : []
+        for item in replacing + scan.directories.filter({ $0.movedFrom != nil }) where !held.contains(ScanResult.Name(item)) { batch.put(item) }
         try await commit(&batch, &outcome, report)
     }
 

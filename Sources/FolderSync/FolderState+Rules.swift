@@ -44,7 +44,9 @@ extension FolderState {
             try await remote.fetch(wanted) { chunks in arrived.withLock { for chunk in chunks { $0[chunk.chunk.hash] = chunk.bytes } } }
             let bytes = arrived.withLock { arrived in wanted.flatMap { arrived[$0.hash] ?? [] } }
             // A part of it may hide less than all of it.
-            guard bytes.count == Int(list.file.content.size) else { continue }
+            guard bytes.count == Int(list.file.content.size) else {
+                throw FolderError(.unreachable, "\(list.path) did not come whole, and what it hides would be sent; sync again")
+            }
             try await database.threads.run { [self] in try place(bytes, of: list) }
         }
     }
@@ -55,6 +57,7 @@ extension FolderState {
         var entries = try tree.entries(in: view.reader)
         while let entry = try entries.next() {
             let place = path.appending(entry.name)
+            if FolderScope.isReserved(place) { continue }
             if entry.name == IgnoreList.fileName, case .file(let file)? = entry.current?.value, scope.includes(place),
                 file.content.size <= UInt64(IgnoreList.maximumSize), try directory.status(Array(entry.name.utf8)) == nil
             {
@@ -73,7 +76,13 @@ extension FolderState {
             try bytes.withUnsafeBytes { try file.write($0, at: 0) }
             try setMetadata(of: file, list.file, oldMode: nil, isNew: true)
         }
-        if case .moved = try incoming.directory.move(temporary, to: list.directory, Array(IgnoreList.fileName.utf8)) { return }
+        let name = Array(IgnoreList.fileName.utf8)
+        switch try incoming.directory.move(temporary, to: list.directory, name) {
+        case .moved: return
+        case .unsupported:
+            if try list.directory.status(name) == nil, try incoming.directory.replace(list.directory, name, with: temporary) == .moved { return }
+        case .missing, .taken: break
+        }
         try incoming.remove(temporary)
     }
 }

@@ -65,6 +65,9 @@ public final class FolderState: Sendable {
 
     var traits: FileSystemTraits { names.traits }
 
+    /// Whether nothing was ever taken from the folder or from a server.
+    public var isUntouched: Bool { database.view.files.root == TreeNode.empty.hash && database.head.hash == nil }
+
     /// Makes sure that the folder is still the one that was paired, and not the empty place where it is mounted.
     func requireFolder() throws {
         let now = try? DirectoryHandle(path: layout.folder).status()

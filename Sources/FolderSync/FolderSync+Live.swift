@@ -127,6 +127,8 @@ extension FolderSync {
         let root = state.database.head.commit.files.root
         if pass.waiting.isEmpty, root == pass.placedRoot, local.edits == 0, !pass.retry, local.rulesChanged == false, directories?.isEmpty == true { return }
         let placed = try await place(confirmsDeletions: isConfirmed, watcher)
+        // What comes after it was not seen by who confirmed.
+        pass.confirmsDeletions = false
         pass.directories?.formUnion(placed.dirty)
         if placed.written + placed.deleted > 0 || local.edits > 0 { tell(.conflicts(conflicts)) }
         try await state.keepLosers(from: remote)

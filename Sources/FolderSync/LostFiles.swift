@@ -75,7 +75,14 @@ struct LostFiles: Sendable {
     /// Those that were found at another name.
     private(set) var found: Set<UInt64> = []
     private var idsByInode: [UInt64: UInt64] = [:]
+    /// Those in whose place something stands.
+    private var replaced: Set<UInt64> = []
     private let roots: [UInt64: ScanResult.Item]
+
+    /// None.
+    init() {
+        roots = [:]
+    }
 
     /// - Parameter isSought: whether any of them can be at another name.
     init(_ walk: LostWalk, _ scan: ScanResult, isSought: Bool, in view: IndexView) throws {
@@ -83,7 +90,7 @@ struct LostFiles: Sendable {
         var walk = walk
         while case let items = try walk.next(4096, in: view), !items.isEmpty {
             for item in items where item.row.status.kind != .directory {
-                if item.replacement == nil { count += 1 }
+                if item.replacement == nil { count += 1 } else { replaced.insert(item.row.id) }
                 if isSought, item.row.status.kind == .file { idsByInode[item.row.status.inode] = item.row.id }
             }
         }
@@ -101,7 +108,7 @@ struct LostFiles: Sendable {
 
     mutating func note(found item: ScanResult.Item) {
         found.insert(item.row.id)
-        if item.replacement == nil { count -= 1 }
+        if !replaced.contains(item.row.id) { count -= 1 }
     }
 
     /// Up through what is gone, to where that stood in the tree.

@@ -160,14 +160,23 @@ struct Placement: Sendable {
         var result: IgnoreStack?
         if let parent = path.parent {
             if let above = try rules(in: parent), above.decision(path.names, isDirectory: true)?.isIgnored != true {
-                result = above.adding(try known(path).flatMap { (try? IgnoreList(in: $0.handle, names: path.names)) ?? nil })
+                result = try patterns(in: known(path)?.handle, path).map { above.adding($0) }
             }
         } else {
-            result = IgnoreStack().adding((try? IgnoreList(in: state.root, names: [])) ?? nil)
+            result = patterns(in: state.root, path).map { IgnoreStack().adding($0) }
         }
         if rules.count >= 4096 { rules = [:] }
         rules.updateValue(result, forKey: path)
         return result
+    }
+
+    /// The list in a directory, if there is one. Where it cannot be read, nil: all in the directory is left alone.
+    private func patterns(in handle: DirectoryHandle?, _ path: TreePath) -> IgnoreList?? {
+        do throws(DiskError) {
+            return .some(try handle.flatMap { handle throws(DiskError) in try IgnoreList(in: handle, names: path.names) })
+        } catch {
+            return nil
+        }
     }
 
     /// The directory of the folder that stands for one of the tree; nil if there is none.

@@ -16,19 +16,24 @@ final class RequestHeads: ChannelDuplexHandler, RemovableChannelHandler {
         var problem: Problem
     }
 
-    private var isOld = false
-    private var isRefused = false
+    /// Whether requests that wait for their answers are of HTTP/1.0, in their order.
+    private var waiting: [Bool] = []
+    /// Nothing is read any more.
+    private var isOver = false
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if isRefused { return }
-        guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
+        if isOver { return }
+        guard case .head(var head) = unwrapInboundIn(data) else {
+            // An older client's connection takes no second request.
+            if case .end = unwrapInboundIn(data), waiting.last == true { isOver = true }
+            return context.fireChannelRead(data)
+        }
         if let problem = RequestHeads.fault(in: head) {
-            isRefused = true
+            isOver = true
             return context.fireErrorCaught(Refused(problem: problem))
         }
-        // An older client's connection takes no second request, so that the answer is the same from here on.
-        isOld = RequestHeads.isOld(head)
-        if isOld {
+        waiting.append(RequestHeads.isOld(head))
+        if RequestHeads.isOld(head) {
             head.headers.replaceOrAdd(name: "Connection", value: "close")
             // It knows nothing of an answer before the answer (RFC 9110, section 10.1.1).
             head.headers.remove(name: "Expect")
@@ -37,7 +42,10 @@ final class RequestHeads: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard isOld, case .head(var head) = unwrapOutboundIn(data) else { return context.write(data, promise: promise) }
+        let part = unwrapOutboundIn(data)
+        let isOld = waiting.first == true
+        if case .end = part, !waiting.isEmpty { waiting.removeFirst() }
+        guard isOld, case .head(var head) = part else { return context.write(data, promise: promise) }
         head.version = .http1_0
         head.headers.replaceOrAdd(name: "Connection", value: "close")
         context.write(wrapOutboundOut(.head(head)), promise: promise)

@@ -30,7 +30,7 @@ extension Node {
     ///
     /// - Parameters:
     ///   - expiresIn: seconds; nil for as long as the maker's key is good.
-    ///   - maker: whose rights the new key cannot go beyond, and whose key it does not outlive unless that has all rights.
+    ///   - maker: whose rights the new key cannot go beyond, and whose key it does not outlive.
     /// - Returns: the key, which is shown this once, and what is known of it.
     public func makeKey(
         label: String, rules: [(path: String, allow: [Permission])], expiresIn: TimeInterval?, maker: Principal

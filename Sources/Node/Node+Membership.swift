@@ -263,7 +263,8 @@ extension Node {
         }
         let known = local.value.peers.first { $0.address == address }
         let link = try await remember(LocalState.Peer(
-            nodeID: known?.nodeID, label: label ?? known?.label, address: address, syncPaths: syncPaths ?? known?.syncPaths))
+            nodeID: known?.nodeID ?? pending.flatMap { $0.node?.description }, label: label ?? known?.label, address: address,
+            syncPaths: syncPaths ?? known?.syncPaths))
         if let pending {
             link.state.withLock { $0.pendingJoin = pending }
             return info(of: link)

@@ -37,6 +37,9 @@ final class PeerLink: Sendable {
         var token: String
         var label: String?
         var fingerprint: String?
+
+        /// Who has to answer, where that is known.
+        var node: NodeID? { fingerprint.flatMap { NodeID($0) } ?? Invitation(token)?.node }
     }
 
     struct State {

@@ -47,7 +47,14 @@ struct NodeService: Service {
         } else if let rootKey = try await node.foundCluster() {
             print("root key (shown this once; whoever has it may do everything): \(rootKey)")
         }
-        for peer in settings.peers { _ = try await node.addPeer(address: peer, label: nil, syncPaths: settings.syncPaths, token: nil) }
+        for peer in settings.peers {
+            do {
+                _ = try await node.addPeer(address: peer, label: nil, syncPaths: settings.syncPaths, token: nil)
+            } catch let error as NodeError where error.code == .conflict {
+                // One list of peers may be that of all nodes, this one among them.
+                node.logger.warning("a peer is left out", metadata: ["peer": "\(peer)", "reason": "\(error.reason)"])
+            }
+        }
         // Before that, not even the owner's token would be good.
         await node.recoverCluster()
         print("node \(node.id.short) listens at \(url)")

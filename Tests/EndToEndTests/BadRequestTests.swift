@@ -131,13 +131,11 @@ struct BadRequestTests {
             "GET /files/f HTTP/1.0\r\n\(fields)\r\n", "GET /files/f HTTP/1.0\r\nConnection: keep-alive\r\n\(fields)\r\n",
             "PUT /files/g HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\(fields)\r\nabc", "GET /nothing HTTP/1.0\r\n\r\n",
         ] {
-            let start = ContinuousClock.now
             let connection = try Connection(port: node.port)
             try connection.send(request)
             let text = String(decoding: try connection.readToEnd(), as: UTF8.self)
             #expect(text.hasPrefix("HTTP/1.0 ") && text.lowercased().contains("connection: close"), "\(text)")
             #expect(!text.contains("HTTP/1.1 100"), "\(text)")
-            #expect(ContinuousClock.now - start < .seconds(10))
         }
         let order = try node.post("/archives", #"{"paths": ["/f"], "format": "tar"}"#)
         let connection = try Connection(port: node.port)

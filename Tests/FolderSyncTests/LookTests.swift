@@ -251,6 +251,22 @@ struct LookTests {
         #expect(try b.everything() == before)
     }
 
+    @Test("Deletions are held, too, where another directory stands in the place of the one they were in", arguments: [false, true])
+    func heldBehindDirectory(isMoved: Bool) async throws {
+        for number in 0..<15 { try a.write("\(number)", to: "photos/\(number)") }
+        try a.write("new", to: "other/new")
+        try await meet()
+        try a.remove("photos")
+        if isMoved { try a.move("other", to: "photos") } else { try a.write("new", to: "photos/new") }
+        let before = try a.everything()
+        for _ in 0..<3 { #expect(try await a.sync().held.isEmpty == false) }
+        #expect(try await server.text("/photos/3") == "3")
+        for _ in 0..<2 { try await a.sync(confirms: true) }
+        try await b.sync(confirms: true)
+        try await meet()
+        #expect(try b.everything() == before)
+    }
+
     @Test("A file is replaced by an empty directory")
     func emptyDirectory() async throws {
         try a.write("f", to: "d/c")

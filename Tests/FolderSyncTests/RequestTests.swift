@@ -31,7 +31,7 @@ struct RequestTests {
         let sync = FolderSync(state: a.state, remote: a.remote)
         let running = Task { try await sync.run() }
         defer { running.cancel() }
-        let requests = FolderRequests(folder: a.folder.path)
+        let requests = FolderRequests(folder: a.folder.path, patience: .seconds(600))
         #expect(try await requests.ask(.once(confirmsDeletions: false)).summary?.isInSync == true)
         #expect(server.head.commit.files.aggregates.files == 31)
         try a.remove("d")
@@ -65,7 +65,7 @@ struct RequestTests {
         try await a.sync(confirms: true)
         let sync = FolderSync(state: b.state, remote: b.remote)
         let running = Task { try await sync.run() }
-        let requests = FolderRequests(folder: b.folder.path)
+        let requests = FolderRequests(folder: b.folder.path, patience: .seconds(600))
         let summary = try #require(try await requests.ask(.once(confirmsDeletions: false)).summary)
         #expect(summary.held == [HeldDeletions(direction: .receiving, files: 30, total: 30)])
         #expect(b.read("d/f7") == "7")

@@ -228,6 +228,13 @@ export class Live extends EventTarget {
   }
 }
 
+/** All items of a listing that is not long, at once. */
+export async function all(path) {
+  const items = [];
+  for await (const page of pages(path)) items.push(...page);
+  return items;
+}
+
 /** All items of a listing, page by page. */
 export async function* pages(path, { limit = 1000, signal } = {}) {
   let after = null;

@@ -1,4 +1,4 @@
-import { Live, session } from "./api.js";
+import { Live, all, session } from "./api.js";
 import { button, empty, fail, notify } from "./dialog.js";
 import { h, replace, settle } from "./dom.js";
 import { icon } from "./icons.js";
@@ -235,8 +235,8 @@ function takeEvent({ type, data }) {
 
 export async function learnLabels() {
   try {
-    const [members, peers] = await Promise.all([session.get("/sync/members"), session.get("/sync/peers")]);
-    for (const item of [...members.items, ...peers.items]) if (item.node_id && item.label) context.labels.set(item.node_id, item.label);
+    const [members, peers] = await Promise.all([all("/sync/members"), all("/sync/peers")]);
+    for (const item of [...members, ...peers]) if (item.node_id && item.label) context.labels.set(item.node_id, item.label);
   } catch { /* a key without this right sees ids */ }
 }
 

@@ -1,4 +1,4 @@
-import { pages, session } from "./api.js";
+import { all, pages, session } from "./api.js";
 import { context, learnLabels } from "./app.js";
 import "./chart.js";
 import { actions, broken, button, confirm, copyable, dialog, fail, loading, notify } from "./dialog.js";
@@ -48,7 +48,7 @@ class ClusterPage {
   async load() {
     let status, members, peers;
     try {
-      [status, members, peers] = await Promise.all([session.get("/sync/status"), session.get("/sync/members"), session.get("/sync/peers")]);
+      [status, members, peers] = await Promise.all([session.get("/sync/status"), all("/sync/members"), all("/sync/peers")]);
     } catch (error) {
       if (!this.isShown) replace(this.body, broken(error, () => this.load()));
       return;
@@ -56,14 +56,14 @@ class ClusterPage {
     if (!this.isShown) replace(this.body, h("div", { class: "stack" }, this.own, this.cards));
     this.isShown = true;
     this.status = status;
-    this.members = members.items;
-    for (const { node_id: id, label } of members.items) if (label) context.labels.set(id, label);
+    this.members = members;
+    for (const { node_id: id, label } of members) if (label) context.labels.set(id, label);
     this.drawOwn();
     if (this.copies.root !== status.root && performance.now() - this.copies.time > 20_000 && status.files <= maximumLookedAt) this.lookAtCopies(false);
-    const byID = new Map(peers.items.map((peer) => [peer.node_id, peer]));
-    const others = members.items.filter((member) => !member.is_self);
-    const unknown = peers.items.filter((peer) => !members.items.some((member) => member.node_id === peer.node_id));
-    const active = peers.items.filter((peer) => peer.state === "active");
+    const byID = new Map(peers.map((peer) => [peer.node_id, peer]));
+    const others = members.filter((member) => !member.is_self);
+    const unknown = peers.filter((peer) => !members.some((member) => member.node_id === peer.node_id));
+    const active = peers.filter((peer) => peer.state === "active");
     const behind = active.filter((peer) => !peer.in_sync).length;
     this.summary.textContent = !others.length && !unknown.length ? T.alone : behind ? T.rootsDiffer(behind) : active.length ? T.rootsEqual : "";
     const entries = [...others.map((member) => [member, byID.get(member.node_id)]), ...unknown.map((peer) => [null, peer])];

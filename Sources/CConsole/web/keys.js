@@ -1,4 +1,4 @@
-import { session } from "./api.js";
+import { all, session } from "./api.js";
 import { actions, broken, button, confirm, copyable, dialog, fail, loading, notify } from "./dialog.js";
 import { h, replace } from "./dom.js";
 import { exactly } from "./format.js";
@@ -17,7 +17,7 @@ export function open(main) {
 
   async function load() {
     try {
-      const { items } = await session.get("/auth/keys");
+      const items = await all("/auth/keys");
       replace(body, items.length ? table(items, load) : h("p", { class: "soft", text: T.none }));
     } catch (error) {
       replace(body, broken(error, load));

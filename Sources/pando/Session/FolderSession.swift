@@ -40,7 +40,7 @@ final class FolderSession: Sendable {
         let known = try Pairing.of(folder: folder)
         let pairing = try pairing(folder: folder, known: known, url: url, paths: paths, isNew: isNew)
         let isFresh = isTrial && known == nil && !FileManager.default.fileExists(atPath: folder + "/.pando")
-        let access = try await access(for: pairing, folder: folder)
+        let access = try await access(for: pairing, folder: folder, isMoved: known.map { $0.url != pairing.url } ?? false)
         let trial = isFresh ? Trial(folder: folder, connection: access.connection, madeKey: access.madeKey) : nil
         do {
             return try await open(folder, pairing, known, access, isTrial: isTrial, trial, limitUp: limitUp, limitDown: limitDown)
@@ -80,6 +80,12 @@ final class FolderSession: Sendable {
                 }
             }
             let session = FolderSession(folder: folder, url: pairing.url, state: state, node: node, transport: transport, trial: trial)
+            if let known, known.url != pairing.url, known.cluster == nil, !state.isUntouched {
+                await session.close()
+                throw Failure(
+                    "\(folder) is paired with \(known.url), and has not noted of which cluster that is: run 'pando sync --once \(folder)' while it answers "
+                        + "there, and give the new address then. Nothing was changed")
+            }
             let peer = try await node.connect(to: pairing.url, apiKey: access.key, syncPaths: pairing.paths.isEmpty ? nil : pairing.paths)
             if let server, let found = peer.nodeID, found != server {
                 await session.close()
@@ -163,15 +169,26 @@ final class FolderSession: Sendable {
         }
     }
 
+    /// - Parameter isMoved: whether the folder is paired with another address until now. Its own key was made for that, and is shown to a node
+    ///   that is known by its id alone.
     /// - Throws: `Failure` where there is no key.
-    private static func access(for pairing: Pairing, folder: String) async throws -> Access {
+    private static func access(for pairing: Pairing, folder: String, isMoved: Bool) async throws -> Access {
         let connection = try Connection.resolve(node: pairing.url, data: nil, environment: ProcessInfo.processInfo.environment)
         let path = folder + "/.pando/key"
+        func storedKey() throws -> String? {
+            guard let bytes = try PrivateFile.read(path) else { return nil }
+            if isMoved {
+                guard case .node = connection.trust else {
+                    throw Failure("the folder's key is not shown to \(pairing.url) before you have logged in there: 'pando login \(pairing.url)', or set PANDO_KEY")
+                }
+            }
+            return String(decoding: bytes, as: UTF8.self)
+        }
         switch connection.credential {
         case .key(let key): return Access(connection: connection, key: key)
         case .made:
             // On the machine of a running node its owner needs no login; the folder gets a key of its own.
-            if let bytes = try PrivateFile.read(path) { return Access(connection: connection, key: String(decoding: bytes, as: UTF8.self)) }
+            if let key = try storedKey() { return Access(connection: connection, key: key) }
             let client = connection.client()
             do {
                 let label = "folder \(URL(filePath: folder).lastPathComponent)"
@@ -186,7 +203,7 @@ final class FolderSession: Sendable {
                 throw error
             }
         case .token, .none:
-            if let bytes = try PrivateFile.read(path) { return Access(connection: connection, key: String(decoding: bytes, as: UTF8.self)) }
+            if let key = try storedKey() { return Access(connection: connection, key: key) }
             throw Failure("a folder needs a key for \(pairing.url): 'pando login \(pairing.url) --key KEY', or set PANDO_KEY")
         }
     }
