@@ -72,7 +72,7 @@ extension FolderState {
         let replacing = try await placeDirectories(scan.directories.filter { $0.movedFrom == nil })
         var lost = try await lostFiles(scan)
         let placed = try await placedTree()
-        var batch = newEdits(Look(start: placed, in: database), placed)
+        var batch = newEdits(Look(start: placed, in: database, deletes: !scan.vanished.isEmpty || !scan.movedIDs.isEmpty), placed)
         for item in scan.directories { if let from = item.movedFrom { try batch.moveMark(from: from, to: item.path) } }
         for item in scan.empty { try batch.markEmpty(item.path, isNew: true) }
         for item in scan.emptied { try batch.markEmpty(item.path, isNew: false) }

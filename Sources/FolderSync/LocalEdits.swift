@@ -31,18 +31,20 @@ struct Look: Sendable {
     /// Keeps what is under that.
     private let hold: RootHold
     /// Paths at which it has found something, as hashes: where directories have exchanged their names, the old path of one thing is the new one of
-    /// another, and must not be deleted.
-    private var found: Set<Int> = []
+    /// another, and must not be deleted. Nil where nothing is gone, so that memory does not grow with the first look at a folder.
+    private var found: Set<Int>?
 
-    init(start: Subtree, in database: FileDatabase) {
+    /// - Parameter deletes: whether anything is gone from where it was.
+    init(start: Subtree, in database: FileDatabase, deletes: Bool) {
         self.start = start
         hold = database.hold(.tree(start.root))
+        found = deletes ? [] : nil
     }
 
-    func hasFound(_ path: TreePath) -> Bool { found.contains(path.hashValue) }
+    func hasFound(_ path: TreePath) -> Bool { found?.contains(path.hashValue) ?? false }
 
     mutating func note(_ path: TreePath) {
-        found.insert(path.hashValue)
+        found?.insert(path.hashValue)
     }
 }
 
