@@ -131,8 +131,8 @@ extension Node {
         }
     }
 
-    /// Whether another member's word counts for who holds a key. Members of a part see no keys, so none has shown them one; and they, who do
-    /// not know which others are such, believe nobody.
+    /// Whether another member's word counts for who holds a key. Members of a part see no keys, so none has shown them one; and they, who may
+    /// not have been told which others are such, believe nobody.
     private func speaksForKeys(_ issuer: NodeID, _ cluster: Cluster) -> Bool {
         guard let member = cluster.members[issuer], member.syncPaths == nil else { return false }
         return cluster.members[id]?.syncPaths == nil

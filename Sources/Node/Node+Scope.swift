@@ -17,6 +17,8 @@ public struct ScopeInfo: Codable, Sendable {
         public var publicKey: String
         public var label: String?
         public var address: String?
+        /// Whether it is a member of only a part of the files, too: nothing is exchanged with it. Nil from nodes that do not tell.
+        public var partial: Bool?
     }
 
     public var nodeID: String
@@ -86,7 +88,7 @@ extension Node {
             },
             limits: caller.rules.limits.map { $0.map(\.description) },
             members: members.map {
-                ScopeInfo.Member(nodeID: $0.nodeID, publicKey: $0.publicKey, label: $0.label, address: $0.address)
+                ScopeInfo.Member(nodeID: $0.nodeID, publicKey: $0.publicKey, label: $0.label, address: $0.address, partial: $0.syncPaths != nil)
             },
             complete: isComplete, packs: true, prefixes: true)
     }

@@ -222,8 +222,8 @@ extension Node {
                 // A full member's writes were there for all to see.
                 try await database.threads.run { [local, database] in try local.noteShown(upTo: database.head.commit.time) }
             }
-            // Of the others it does not matter here what they take part in.
-            let paths = node == id ? told.limits.first ?? [] : nil
+            // What other members of a part take part in is not told to one. They see nothing here: it could be what they may not.
+            let paths = node == id ? told.limits.first ?? [] : member.partial == true ? [] : nil
             if let known, known.label == member.label, known.address == member.address, known.syncPaths == paths { continue }
             let document = ClusterDocument.Member(
                 nodeID: member.nodeID, publicKey: member.publicKey, label: member.label, address: member.address,
