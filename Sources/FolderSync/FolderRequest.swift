@@ -14,8 +14,8 @@ public enum FolderRequest: Codable, Sendable {
     case resolve(path: String, pick: String)
     /// Brings the folder and the server together, and answers when they are.
     ///
-    /// - Parameter confirmsDeletions: whether deletions that would be held are carried out.
-    case once(confirmsDeletions: Bool)
+    /// - Parameter confirmsDeletions: whether deletions that would be held are carried out; nil, as earlier programs ask, for no.
+    case once(confirmsDeletions: Bool?)
 }
 
 /// What came of it, as the routes of the API tell it.
@@ -187,7 +187,7 @@ public struct FolderRequests: Sendable {
             let request = try? JSONDecoder().decode(FolderRequest.self, from: Data(bytes))
             if case .once(let confirms)? = request {
                 waiting.append(name)
-                confirmsDeletions = confirmsDeletions || confirms
+                confirmsDeletions = confirmsDeletions || confirms == true
                 continue
             }
             var answer = FolderAnswer()

@@ -55,6 +55,12 @@ struct RequestTests {
         try await running.value
     }
 
+    @Test func aRequestOfAnEarlierProgramConfirmsNothing() throws {
+        guard case .once(nil) = try JSONDecoder().decode(FolderRequest.self, from: Data(#"{"once":{}}"#.utf8)) else {
+            return Issue.record("it is read as another request")
+        }
+    }
+
     @Test func deletionsFromElsewhereThatARunningSyncHolds() async throws {
         let server = try FileDatabase.inMemory(actor: 9)
         let (a, b) = (try Desk(1, server: server), try Desk(2, server: server))
