@@ -187,6 +187,13 @@ extension FileDatabase {
         }
     }
 
+    /// Whether there is any deletion of some kind up to a time. O(deletions). Blocks.
+    public func hasDeletions(upTo horizon: Timestamp, where isMeant: (Version) -> Bool) throws -> Bool {
+        try asDatabaseErrors {
+            try !head.commit.files.tombstones(in: nodes) { $0.value.isTombstone && $0.dot.timestamp <= horizon && isMeant($0) }.isEmpty
+        }
+    }
+
     /// The earliest deletion behind a time that is still in the files. Blocks.
     public func earliestTombstone(after time: Timestamp) throws -> Timestamp? {
         try asDatabaseErrors { try head.commit.files.earliestTombstone(after: time, in: nodes) }

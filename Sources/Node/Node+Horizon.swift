@@ -188,11 +188,6 @@ extension Node {
     private func dropOldDeletions() async throws {
         let horizon = try horizonDocuments().horizon
         guard horizon > followed.withLock({ $0 }), try known().caughtUp >= horizon else { return }
-        // Others may lack deletions: they are made anew. By a clock that may still be set nothing is.
-        if try !isAwaited() || !unawaited().isEmpty, !clock.isSettled {
-            let earliest = try await database.threads.run { [database] in try database.earliestTombstone(after: .zero) }
-            if let earliest, earliest <= horizon { return }
-        }
         var renewed = 0
         var dropped: UInt64?
         repeat {
@@ -200,6 +195,13 @@ extension Node {
             let isAwaited = try isAwaited()
             let unheard = try unheardDeletions()
             let isOwn = { @Sendable [id] (version: Version) in !isAwaited && version.dot.actor.node == id }
+            // Those that others may lack are made anew. By a clock that may still be set nothing is.
+            if !clock.isSettled, !isAwaited || unheard != nil {
+                let isWaiting = try await database.threads.run { [database] in
+                    try database.hasDeletions(upTo: horizon) { isOwn($0) || unheard?.mayContain($0) == true }
+                }
+                if isWaiting { return }
+            }
             if !isAwaited { renewed += try await database.renewDeletions(upTo: horizon, where: isOwn) }
             if let unheard { renewed += try await database.renewDeletions(upTo: horizon, after: unheard.since, where: unheard.mayContain) }
             dropped = try await database.purge(upTo: horizon, after: base) { isOwn($0) || unheard?.mayContain($0) == true }

@@ -176,7 +176,10 @@ final class World: Sendable {
         let cause = head.commit.cause
         if head.commit.actor.incarnation == incarnation {
             // A member of a part lets go of what the others do not tell of any more.
-            return [cause.hasPrefix("follow ") ? .following : cause.hasPrefix("write anew") ? .renaming : .ordinary]
+            if cause.hasPrefix("follow ") { return [.following] }
+            if cause.hasPrefix("write anew") { return [.renaming] }
+            // Deletions may have been made anew by another request.
+            return dropsDeletions && cause.hasSuffix(" more") ? [.ordinary, .renaming] : [.ordinary]
         }
         if cause.contains("long absence") { return [.startingOver] }
         let mayStartOver = dropsDeletions && cause.hasSuffix(" more") && !cause.hasPrefix("a fresh incarnation") && head.commit.files.root != files.root
